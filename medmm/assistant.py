@@ -1,4 +1,7 @@
-"""The one door for Python users, doors, dashboard and pipelines: each method is a docstring and a call of its verb."""
+"""The one door for Python users, doors, dashboard and pipelines.
+
+Each method is a docstring and a call of its verb.
+"""
 
 from __future__ import annotations
 
@@ -57,13 +60,38 @@ Record = str | Path | None
 
 @checked_methods
 class Assistant:
-    """Reads studies with their record, drafts findings, and keeps what clinicians decide.
+    """The assistant: it reads studies and records, drafts, and keeps what clinicians decide.
 
-    Safe from several threads and processes. Every verb checks the role of who asks (`by`: a reader or a reader's id; without
-    it the configured service acts), commits its result together with its audit entry, and leaves an entry when it
-    fails. A verb given the same idempotency `key` and request within `replay_days` returns the first result again.
+    Safe from several threads and processes. Every verb checks the role of who asks, commits its
+    result together with its audit entry, and leaves an entry when it fails.
 
-    Raises: the errors of `medmm.domain.errors`; what can't be evaluated is a `NotEvaluable`.
+    Three arguments mean the same in every verb:
+        case_id: the id of a case, as `open_case` and `cases` give it.
+        by: a reader, or the id of one under `readers:` of the settings or in the directory; without
+            it the service that the settings name under `actor:` acts, where the verb allows that.
+        key: an idempotency key. The same verb under the same key with the same request gives the
+            first result again, for `replay_days` of the settings; another request under it is a
+            StateError.
+
+    Raises: the errors of `medmm.domain.errors`. Besides those that a verb names: PermissionDenied
+        if `by` is unknown or its role may not; StateError after `close`; InputError if an argument
+        has a wrong type or an id names nothing; IntegrityError if what is kept is not what the
+        audit log says; Unavailable if the store can't be reached or written now. What can't be
+        evaluated is a `NotEvaluable`, not an error.
+
+    Example:
+        >>> with Assistant.from_config("configs/local.yaml") as assistant:
+        ...     study = assistant.admit("incoming/0001", record="patient.json")
+        ...     case = assistant.open_case(study.uid)
+        ...     draft = assistant.draft(case.id)
+        ...     asked = [s for s in draft.statements if s.summarises is None]
+        ...     decisions = [
+        ...         Reject(s.id, "failed a check") if draft.failed(s.id) else Accept(s.id)
+        ...         for s in asked
+        ...     ]
+        ...     assistant.decide(case.id, decisions, by="reader-1")
+        ...     report = assistant.sign(case.id, by="reader-1")
+        ...     assistant.publish(report.id, to="out", by="reader-1")
     """
 
     def __init__(
@@ -83,22 +111,42 @@ class Assistant:
             clock: gives the time now, with its zone.
             progress: told how many cases of an earlier release were gone through at the first
                 opening of their folder, of how many.
+
+        Raises: ConfigError if the data folder or the database that is named can't be used;
+            IntegrityError if what is kept there is damaged; Unavailable if it can't be reached now.
         """
         self.settings = settings
         self._house = opened_house(settings, networks, directory, clock, progress)
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Assistant:
-        """Open with a YAML file (default: `$MEDMM_CONFIG`, else the `local.yaml` that ships)."""
+        """Open what a YAML file names.
+
+        Args:
+            path: of the file; without it `$MEDMM_CONFIG`, else the `local.yaml` that ships.
+
+        Returns: an open assistant; close it, or use it in a `with` statement.
+        Raises: ConfigError naming every fault of the file, and as the constructor.
+
+        Example:
+            >>> assistant = Assistant.from_config("configs/local.yaml")
+        """
         return cls(load_settings(path))
 
     @property
     def read_only(self) -> bool:
-        """Whether the data folder is a read-only copy: `verify`, `models` and `capabilities` work on it."""
+        """Whether the data folder is a read-only copy.
+
+        `verify`, `prove`, `models` and `capabilities` work on it; every other verb needs its entry.
+        """
         return self._house.store.read_only
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of files and connections; closing twice does nothing.
+
+        Example:
+            >>> assistant.close()
+        """
         self._house.store.close()
 
     def __enter__(self) -> Assistant:
@@ -117,15 +165,27 @@ class Assistant:
         by: By | None = None,
         key: str | None = None,
     ) -> Study | NotEvaluable:
-        """Take one study in: gate passed, or a kept `NotEvaluable` that says why. Images that come later join it.
+        """Take one study in, with its record if one is given, and keep it if it passes the gate.
+
+        Images of the study that come later join it.
 
         Args:
-            path: a file, a folder, or several; where they hold several studies, `study_uid` says which.
-            record: a FHIR R4 Bundle, or a folder of them: then the one by Study UID, by name, or by patient ID.
-            confirmed: `by`, who may see identities, says that both are of one patient; counts where that can't be told.
+            path: a file, a folder, or several of them.
+            record: a FHIR R4 Bundle, or a folder of Bundles: then the one that names the study by
+                its UID, that is named like the study, or that is of its patient ID.
+            study_uid: Study Instance UID of the one to take, if the paths hold several.
+            confirmed: whether `by`, who may see identities, says that image and record are of one
+                patient; it counts only where their identities can't tell.
 
-        Raises: InputError if the path holds no study or several, a file changes while it is copied, or `record` is
-            another's or must be confirmed.
+        Returns: the study with the gate's warnings; a kept `NotEvaluable` with the reason if the
+            gate refused it or holds it for a person (`held`).
+        Raises: InputError if the paths hold no study or several, a file changes while it is copied,
+            or the record is of another patient or must be confirmed.
+
+        Example:
+            >>> study = assistant.admit("incoming/0001", record="patient.json")
+            >>> if isinstance(study, NotEvaluable):
+            ...     print(study.reason)
         """
         return admitting.admit(
             self._house, Asked(by, key), Incoming.of(path), record, study_uid, confirmed
@@ -134,10 +194,23 @@ class Assistant:
     def read(
         self, paths: Paths, *, task: ReadTask | None = None, by: By | None = None
     ) -> Iterator[ReadResult]:
-        """Read studies by the models alone, without a record and without keeping them; one result a study.
+        """Read studies by the models alone, without a record and without keeping them.
 
-        Files of one Study Instance UID are one study, under whichever of the paths they lie. With a `task`, paths are
-        folders of NIfTI files under fixed names. Raises: InputError for a folder without them.
+        Files with one Study Instance UID are one study, under whichever of the paths they lie.
+        Studies are read one by one as the results are asked for.
+
+        Args:
+            paths: files or folders of DICOM or NIfTI; with a `task`, folders of NIfTI files under
+                fixed names.
+            task: what arrays are to be read for, which say nothing of it themselves.
+
+        Returns: one result a study: its reading, why it can't be evaluated, or why it can't be
+            read.
+        Raises: InputError if a folder lacks the files of its task.
+
+        Example:
+            >>> for result in assistant.read("incoming"):
+            ...     print(result.path, result.reading or result.not_evaluable or result.problem)
         """
         places = paths_of(paths)
         groups = [[place] for place in places] if task else [places]
@@ -153,84 +226,185 @@ class Assistant:
         held_sha256: str | None = None,
         key: str | None = None,
     ) -> Release:
-        """Let one held study pass the gate from now on, because a person looked and says why; `admit` takes it then.
+        """Let a held study pass the gate from now on, because a person looked and says why.
 
-        `held_sha256`: of the `NotEvaluable` that was looked at; other contents are not released.
-        Raises: StateError if the study is not held, or holds something else than was looked at.
+        `admit` takes it then.
+
+        Args:
+            path: the files or folder as they were given to `admit`.
+            reason: what was seen that lets it pass; not empty.
+            study_uid: Study Instance UID of the one to release, if the paths hold several.
+            held_sha256: digest of the `NotEvaluable` that was looked at, in hex; then nothing else
+                is released.
+
+        Returns: the release, which names the files that it counts for by digest.
+        Raises: StateError if the study is not held, or is not what was looked at; InputError
+            without a reason.
+
+        Example:
+            >>> held = assistant.admit("incoming/0002")
+            >>> assistant.release(
+            ...     "incoming/0002", reason="frontal view", by="reader-1", held_sha256=held.sha256
+            ... )
+            >>> study = assistant.admit("incoming/0002")
         """
         came = Incoming.of(path)
         return admitting.release(self._house, Asked(by, key), came, study_uid, reason, held_sha256)
 
     def open_case(self, study_uid: str, *, by: By | None = None, key: str | None = None) -> Case:
-        """Make the case of an admitted study and its record; one of the same images and record is given again.
+        """Open the case of an admitted study and its record, or give the one that is open.
 
-        An unsigned case with another record or other images is superseded: one study has one open case. Decisions made on
-        it stay with it, and the new case says so. Images that came after a report was signed make a case of their own.
+        A case of the same images and record is given again. An unsigned case with another record or
+        other images is superseded: one study has one open case. Decisions made on it stay with it,
+        and the new case says so. Images that came after a report was signed make a case of their
+        own.
 
-        Raises: StateError if a report of the same images with another record is signed.
+        Args:
+            study_uid: Study Instance UID, as `Study.uid` gives it.
+
+        Returns: the case: study, record up to the time of the images, and the patient's earlier
+            studies.
+        Raises: StateError if a report of the same images with another record is signed, or if the
+            gate refused the study; InputError if no such study is kept.
+
+        Example:
+            >>> case = assistant.open_case(study.uid)
         """
         return cases.open_case(self._house, Asked(by, key), study_uid)
 
     def draft(
         self, case_id: str, *, again: bool = True, by: By | None = None, key: str | None = None
     ) -> CheckedDraft:
-        """Read, write and check: the draft of a case, every statement with its evidence and verdicts.
+        """Draft a case: read its images, write statements, and check each of them.
 
-        Not `again`: a draft that the same settings and models made, or that a person has decided on, is given back.
+        Args:
+            again: if false, a draft that the same settings and models made, or that a person has
+                decided on, is given back instead of a new one.
+
+        Returns: the statements with their evidence and the verdicts of the checks.
+        Raises: StateError if the case is signed or superseded, or another reader has claimed it.
+
+        Example:
+            >>> draft = assistant.draft(case.id)
+            >>> for statement in draft.statements:
+            ...     print(statement.text, draft.failed(statement.id))
         """
         return writing.draft(self._house, Asked(by, key), case_id, again)
 
     def drafts(self, case_id: str, *, by: By | None = None) -> tuple[DraftVersion, ...]:
-        """List every version of a case's draft, oldest first; the last one is what `case` gives and readers decide on."""
+        """List every version of a case's draft.
+
+        Returns: the versions, oldest first; the last one is what `case` shows and readers decide
+            on. Empty if the case was never drafted.
+
+        Example:
+            >>> [version.author for version in assistant.drafts(case.id)]
+        """
         return writing.drafts(self._house, by, case_id)
 
     def influence(self, case_id: str, *, by: By | None = None) -> Influence:
-        """Show what the record does to a draft, fact by fact: the case from image, record and both. Nothing is kept."""
+        """Show what the record does to a draft, fact by fact, and keep nothing.
+
+        Returns: the case drafted from the image alone, from the record alone and from both, and
+            each fact's greatest change of a finding's probability (0 to 1), strongest first.
+
+        Example:
+            >>> for fact in assistant.influence(case.id).facts:
+            ...     print(fact.label, fact.finding, fact.shift)
+        """
         return writing.influence(self._house, by, case_id)
 
     def prioritise(
         self, case_id: str, priority: Priority, *, reason: str, by: By, key: str | None = None
     ) -> CasePriority:
-        """Say how urgent an unsigned case is, and why, in place of what its order or another person said.
+        """Say how urgent an unsigned case is, and why.
 
-        Raises: StateError if it is signed or superseded, InputError without a reason.
+        This counts in place of what its order or another person said.
+
+        Args:
+            priority: how urgent it is, in the words of FHIR R4 request-priority.
+            reason: in a person's words; not empty.
+
+        Returns: the priority with its reason, who gave it and when.
+        Raises: StateError if the case is signed or superseded; InputError without a reason.
+
+        Example:
+            >>> assistant.prioritise(case.id, Priority.STAT, reason="dyspnoea", by="reader-1")
         """
         return cases.prioritise(self._house, Asked(by, key), case_id, priority, reason)
 
     def claim(
         self, case_id: str, *, by: By, minutes: int | None = None, key: str | None = None
     ) -> Lease:
-        """Take a case to work on it, or renew the claim: until it ends nobody else decides, signs or drafts there.
+        """Claim a case to work on it, or renew the claim.
 
-        A case that nobody claimed stays open to all; a claim that has expired counts for nothing.
+        Until it ends nobody else decides, signs or drafts there. A case that nobody claimed stays
+        open to all; a claim that has expired counts for nothing.
 
         Args:
-            minutes: from now on; `claim_minutes` of the settings without it, at most a day.
+            minutes: from now on, 1 to 1440; without it `claim_minutes` of the settings.
 
-        Raises: StateError naming the holder while another reader has it, or if nothing can be done on it any more.
+        Returns: the lease, with its holder and its end.
+        Raises: StateError naming the holder while another reader has it, or if nothing can be done
+            on it any more; InputError if `minutes` is out of range; Unavailable if another took it
+            at the same moment.
+
+        Example:
+            >>> lease = assistant.claim(case.id, by="reader-1", minutes=20)
+            >>> lease.until
         """
         return claiming.claim(self._house, Asked(by, key), case_id, minutes)
 
     def unclaim(self, case_id: str, *, by: By, key: str | None = None) -> None:
-        """Give a claimed case back; an administrator frees any. Of a case that nobody has, nothing changes.
+        """Give a claimed case back; an administrator frees anybody's.
+
+        If nobody has claimed it, nothing changes.
 
         Raises: StateError naming the holder while another reader has it.
+
+        Example:
+            >>> assistant.unclaim(case.id, by="reader-1")
         """
         claiming.unclaim(self._house, Asked(by, key), case_id)
 
     def decide(
         self, case_id: str, decisions: Sequence[Decision], *, by: By, key: str | None = None
     ) -> CheckedDraft:
-        """Accept, edit or reject drafted statements, add findings of your own (`Add`), write the impression (`Impression`).
+        """Keep what a reader decides on the statements of a draft.
 
-        A later decision on a statement replaces the earlier. The checks mark a reader's own words: see `CaseFile.rechecked`.
+        A later decision on a statement replaces the earlier. The checks mark a reader's own words,
+        see `CaseFile.rechecked`.
+
+        Args:
+            decisions: `Accept`, `Edit` or `Reject` a drafted statement, `Add` a finding of your
+                own, write the `Impression`.
+
+        Returns: the draft, unchanged.
+        Raises: StateError if the case has no draft, is signed or superseded, another reader has
+            claimed it, or a statement that failed a check is accepted as it stands; Unavailable
+            while the case is drafted; InputError if the draft has no such statement. If one
+            decision is refused, none is kept.
+
+        Example:
+            >>> assistant.decide(
+            ...     case.id,
+            ...     [Accept("s1"), Edit("s2", "Small left effusion."), Add("Old rib fracture.")],
+            ...     by="reader-1",
+            ... )
         """
         return deciding.decide(self._house, Asked(by, key), case_id, decisions)
 
     def sign(self, case_id: str, *, by: By, key: str | None = None) -> SignedReport:
         """Sign what was decided.
 
-        Raises: StateError while a statement is undecided, if it is signed, or if other images of the study came meanwhile.
+        Returns: the first version of the report; the reader's claim on the case ends.
+        Raises: StateError if a statement is undecided, the findings contradict each other, nothing
+            is left to sign, the case is signed already, other images of the study came meanwhile,
+            or another reader has claimed it; Unavailable while the case is drafted; ConfigError if
+            the reader still has the name that ships with the settings.
+
+        Example:
+            >>> report = assistant.sign(case.id, by="reader-1")
         """
         return deciding.sign(self._house, Asked(by, key), case_id)
 
@@ -244,42 +418,91 @@ class Assistant:
         correction: bool = False,
         key: str | None = None,
     ) -> SignedReport:
-        """Change a signed report: sign these decisions over those that were signed. The version before is kept.
+        """Change a signed report by signing these decisions over those that were signed.
+
+        The version before is kept.
 
         Args:
-            decisions: of `Edit`, `Reject`, `Accept`, `Add` and `Impression`; what they do not name stays.
+            decisions: of `Edit`, `Reject`, `Accept`, `Add` and `Impression`; what they do not name
+                stays.
             reason: why, for whoever acted on the version before; it stands on top of the report.
-            correction: whether what stood there was wrong; else there is more to say.
+            correction: whether what stood there was wrong; if false, there is more to say.
 
-        Raises: InputError without a reason or a change; StateError if the case has no signed report, if it is withdrawn, or
-            if somebody else changed it meanwhile.
+        Returns: the report's new version.
+        Raises: InputError without a reason or a change; StateError if the case has no signed
+            report, it is withdrawn, somebody else changed it meanwhile or has claimed the case, or
+            as `sign`.
+
+        Example:
+            >>> assistant.amend(
+            ...     case.id,
+            ...     [Edit("s2", "Small right effusion.")],
+            ...     reason="the side was wrong",
+            ...     correction=True,
+            ...     by="reader-1",
+            ... )
         """
         return amending.amend(self._house, Asked(by, key), case_id, decisions, reason, correction)
 
     def addendum(
         self, case_id: str, text: str, *, reason: str, by: By, key: str | None = None
     ) -> SignedReport:
-        """Add words to a signed report, whose own words stay. The version before is kept.
+        """Add words to a signed report, whose own words stay.
 
-        Raises: as `amend`; StateError if the text contradicts the report: that takes an amendment.
+        The version before is kept.
+
+        Args:
+            text: what is added; not empty.
+            reason: why, for whoever acted on the version before; not empty.
+
+        Returns: the report's new version.
+        Raises: as `amend`; StateError if the text contradicts the report, since that takes an
+            amendment.
+
+        Example:
+            >>> assistant.addendum(
+            ...     case.id, "Discussed with the ward.", reason="call from the ward", by="reader-1"
+            ... )
         """
         return amending.addendum(self._house, Asked(by, key), case_id, text, reason)
 
     def withdraw(
         self, case_id: str, *, reason: str, by: By, key: str | None = None
     ) -> SignedReport:
-        """Withdraw a signed report: from then on no finding of it is valid. What was signed is kept and can be read.
+        """Withdraw a signed report: from then on no finding of it is valid.
 
-        The report that is given back is its last version and states nothing; its study can be opened again for a new case.
+        What was signed is kept and can be read. The study can be opened again for a new case.
 
-        Raises: InputError without a reason; StateError if the case has no signed report, or it is withdrawn already.
+        Args:
+            reason: why, for whoever acted on the report; not empty.
+
+        Returns: the report's last version, which states nothing.
+        Raises: InputError without a reason; StateError if the case has no signed report, or it is
+            withdrawn already.
+
+        Example:
+            >>> assistant.withdraw(case.id, reason="images of another patient", by="reader-1")
         """
         return amending.withdraw(self._house, Asked(by, key), case_id, reason)
 
     def publish(
         self, report_id: str, *, to: str | Path, by: By | None = None, key: str | None = None
     ) -> tuple[Path, ...]:
-        """Write a signed report into the folder `to` as text, JSON and FHIR R4 transaction Bundle."""
+        """Write a signed report into a folder as text, JSON and FHIR R4 transaction Bundle.
+
+        Publishing again gives the same files. Files of other versions that lie there are written
+        anew, so that none of them is taken for what counts.
+
+        Args:
+            report_id: as `SignedReport.id` gives it.
+            to: the folder; it is made if it is missing.
+
+        Returns: the paths that were written.
+        Raises: InputError if `to` is a file; Unavailable if the folder can't be written.
+
+        Example:
+            >>> assistant.publish(report.id, to="out", by="reader-1")
+        """
         return publishing.publish(self._house, Asked(by, key), report_id, str(to))
 
     def add_model(
@@ -291,57 +514,129 @@ class Assistant:
         licence: str | None = None,
         key: str | None = None,
     ) -> ModelRow:
-        """Adopt a folder of the training pipeline or of a larger decoder: copied, checked and kept under its digests.
+        """Adopt a folder of the training pipeline or of a larger decoder.
 
-        Raises: InputError for a folder that can't be taken, IntegrityError for a file that its manifest does not bear out.
+        It is copied, checked, and kept under its digests.
+
+        Args:
+            path: of the folder.
+            name: to call it by in the settings; without it the folder's own name.
+            licence: its terms, in words or by SPDX; without it those of its manifest or card.
+
+        Returns: the model's row, as `models` lists it.
+        Raises: InputError if the folder can't be taken; IntegrityError if a file is not what its
+            manifest says.
+
+        Example:
+            >>> assistant.add_model("runs/film-2", name="film-2", by="admin-1")
         """
         return installing.add_model(self._house, Asked(by, key), Path(path), name, licence)
 
     def remove_model(self, name: str, *, by: By, key: str | None = None) -> None:
-        """Delete an adopted model. Raises: InputError if there is none, StateError while the settings name it."""
+        """Delete an adopted model.
+
+        Args:
+            name: as `models` lists it.
+
+        Raises: InputError if there is none of this name; StateError while the settings name it.
+
+        Example:
+            >>> assistant.remove_model("film-2", by="admin-1")
+        """
         installing.remove_model(self._house, Asked(by, key), name)
 
     def history(self, case_id: str, *, by: By | None = None) -> tuple[AuditEvent, ...]:
-        """List what happened to a case and its study, oldest first."""
+        """List what happened to a case and its study, as the audit log tells it.
+
+        Returns: the events, oldest first, in keys and digests only.
+
+        Example:
+            >>> for event in assistant.history(case.id):
+            ...     print(event.at, event.verb, event.outcome, event.actor)
+        """
         return auditing.history(self._house, by, case_id)
 
     def verify(self, *, by: By | None = None) -> AuditVerification:
-        """Check the whole audit log against its signed tree heads and name the place of any damage."""
+        """Check the whole audit log against its signed tree heads, and what it covers.
+
+        Returns: the log's size in entries, and every damage with its place; `ok` if there is none.
+
+        Example:
+            >>> verification = assistant.verify()
+            >>> assert verification.ok, verification.problems
+        """
         return auditing.verify(self._house, by)
 
     def prove(self, entry: int, *, since: int | None = None, by: By | None = None) -> AuditProof:
-        """Prove that an entry of the log stands under the last signed tree head, for whoever has nothing else of the log.
+        """Prove that an entry of the log stands under the last signed tree head.
+
+        The proof is for whoever has nothing else of the log.
 
         Args:
-            entry: its number, as `history` and `verify` name it.
-            since: size of an earlier tree head, of which it is proved that the log only appended to it.
+            entry: its number, from 1, as `history` and `verify` name it.
+            since: size in entries of an earlier tree head; then it is also proved that the log only
+                appended to that head.
 
-        Raises: InputError if there is no such entry or head, IntegrityError if the log does not bear it out.
+        Returns: the entry, the hashes that lead from it to the root, and the signed head.
+        Raises: InputError if there is no such entry or head; IntegrityError if the log does not
+            bear it out.
+
+        Example:
+            >>> number = assistant.history(case.id)[-1].number
+            >>> proof = assistant.prove(number)
         """
         return auditing.prove(self._house, entry, since, by)
 
     def inspect(
         self, path: Paths, *, record: Record = None, by: By | None = None
     ) -> tuple[Inspection, ...]:
-        """Say what paths and a record beside them are understood as, study by study. Nothing is kept."""
+        """Say what paths, and a record beside them, are understood as, and keep nothing.
+
+        Args:
+            path: a file, a folder, or several of them.
+            record: as for `admit`.
+
+        Returns: one inspection a study: what it was understood as, what the gate has against it,
+            whether the identities of image and record match.
+
+        Example:
+            >>> for look in assistant.inspect("incoming/0001", record="patient.json"):
+            ...     print(look.path, look.not_evaluable or look.problem or look.match)
+        """
         return inspecting.inspect(self._house, by, paths_of(path), record)
 
     def studies(
         self, folder: str | Path, *, records: Record = None, by: By | None = None
     ) -> tuple[FoundStudy, ...]:
-        """Find the studies of a folder by Study Instance UID, at any depth, and what belongs to none. Nothing is decoded.
+        """Find the studies of a folder, at any depth, without decoding or keeping anything.
 
         Args:
-            records: a folder of FHIR Bundles, of which each study gets the one that fits it.
+            folder: to look through; a single file is looked at alone.
+            records: a folder of FHIR R4 Bundles, of which each study gets the one that fits it.
+
+        Returns: a row for each Study Instance UID, and one for each file that belongs to no study,
+            in order of path.
+
+        Example:
+            >>> [found.name for found in assistant.studies("incoming") if found.uid]
         """
         return inspecting.studies(self._house, by, Path(folder), records)
 
     def record(
         self, path: str | Path, *, as_of: datetime | None = None, by: By | None = None
     ) -> ClinicalContext:
-        """Say what a record is understood as, with its facts up to `as_of` (all without it). Nothing is kept.
+        """Say what a record is understood as, and keep nothing.
 
-        Raises: InputError if it is no FHIR R4 JSON.
+        Args:
+            path: a file of FHIR R4 JSON.
+            as_of: an aware time; later facts are left out. Without it all are given.
+
+        Returns: the record's coded, dated facts.
+        Raises: InputError if it is not FHIR R4 JSON.
+
+        Example:
+            >>> context = assistant.record("patient.json")
+            >>> len(context.facts)
         """
         return inspecting.record(self._house, by, Path(path), as_of)
 
@@ -364,15 +659,33 @@ class Assistant:
         order: Order = Order.NEWEST,
         by: By | None = None,
     ) -> tuple[CaseSummary, ...]:
-        """List the cases of the worklist, patients by key only; all of them, newest first, without arguments.
+        """List the cases of the worklist, patients by key only.
+
+        Without arguments these are all cases, newest first.
 
         Args:
-            state, modality, body_part, critical, suspected, priority, waiting, site, assigned, acquired_from,
-                acquired_to: only these, see `CaseFilter`.
-            limit: at most so many.
-            after: the id of the last case of the page before; cases that are opened meanwhile change nothing there. By urgency
-                its `place`: then nobody is skipped if that case moves meanwhile.
-            order: newest first, or by priority and, of equal ones, the longest waiting first; then signed cases.
+            state: only cases in this state; so for each argument down to `acquired_to`.
+            modality: only studies of this modality.
+            body_part: as the study states it, in upper or lower case.
+            critical: whether something is suspected that a reader must be told at once.
+            suspected: whether anything is suspected.
+            priority: only cases of this priority.
+            waiting: whether a person is waited for: drafted and not signed.
+            site: as the settings name it.
+            assigned: id of the reader who has claimed it.
+            acquired_from: first day of the image, by its own clock; without cases of unknown day.
+            acquired_to: last day of the image, likewise.
+            limit: at most so many, from 1.
+            after: id of the last case of the page before; cases opened meanwhile change nothing
+                there. By urgency its `place`: then nobody is skipped if that case moves meanwhile.
+            order: newest first, or by priority and, of equal ones, the longest waiting first; then
+                signed cases.
+
+        Returns: a summary of each case.
+        Raises: InputError if `limit` is below 1, or there is no case `after`.
+
+        Example:
+            >>> assistant.cases(waiting=True, order=Order.URGENCY, limit=20)
         """
         wanted = CaseFilter(
             state=state,
@@ -392,46 +705,110 @@ class Assistant:
     def case(
         self, case_id: str, *, pixels: bool = True, blind: bool = False, by: By | None = None
     ) -> CaseFile:
-        """Show everything of one case and what the checks mark in the words of readers.
+        """Show everything of one case, and what the checks mark in the words of readers.
 
         Args:
-            pixels: without them no image can be opened.
-            blind: leave out reading, draft, suspicions, decisions and report: images, record and earlier studies alone.
+            pixels: whether images can be opened.
+            blind: leave out reading, draft, suspicions, decisions and report, so that images,
+                record and earlier studies are seen alone.
+
+        Returns: the case with its state, draft, decisions and report, as far as it has them.
+
+        Example:
+            >>> file = assistant.case(case.id, pixels=False)
+            >>> file.state
         """
         return cases.case(self._house, by, case_id, pixels, blind)
 
     def to_sign(
         self, case_id: str, *, by: By, decisions: Sequence[Decision] = ()
     ) -> tuple[SignedStatement, ...]:
-        """Say what a signature would take now: each statement in the words that the report will hold.
+        """Say what a signature would take now, and keep nothing.
 
         Args:
             decisions: made besides, for this look alone; of a signed case what `amend` would sign.
 
-        Raises: StateError while a statement is undecided.
+        Returns: each statement in the words that the report will hold.
+        Raises: StateError if a statement is undecided.
+
+        Example:
+            >>> for statement in assistant.to_sign(case.id, by="reader-1"):
+            ...     print(statement.section.value, statement.text)
         """
         return deciding.to_sign(self._house, by, case_id, decisions)
 
     def identity(self, patient_key: str, *, by: By) -> PatientIdentity:
-        """Who a patient key is."""
+        """Say who a patient key is; the look is an entry of the audit log.
+
+        Args:
+            patient_key: as `Study.patient_key` and `CaseSummary` give it.
+
+        Returns: name, birth date, sex and identifiers, as the image states them.
+
+        Example:
+            >>> assistant.identity(study.patient_key, by="reader-1").family_name
+        """
         return cases.identity(self._house, by, patient_key)
 
     def render(self, report_id: str, *, format: str = "text", by: By | None = None) -> str:
-        """Give a signed report as `text`, `json` or `fhir` (R4 transaction Bundle), or what that lacks as `outcome`."""
+        """Give a signed report as text, without writing a file.
+
+        Args:
+            report_id: as `SignedReport.id` gives it.
+            format: `text`, `json`, `fhir` (R4 transaction Bundle), or `outcome`: what that Bundle
+                lacks to find patient and order.
+
+        Returns: the content of the file; JSON for all but `text`.
+        Raises: InputError if there is no such format.
+
+        Example:
+            >>> print(assistant.render(report.id, by="reader-1"))
+        """
         return publishing.render(self._house, by, report_id, format)
 
     def models(self, *, by: By | None = None) -> tuple[ModelRow, ...]:
-        """List the networks of the catalogue, then the adopted models, and whether they are here and unaltered."""
+        """List the networks of the catalogue, then the adopted models.
+
+        Returns: a row each, which says whether it is here and unaltered.
+
+        Example:
+            >>> [row.name for row in assistant.models() if row.state == "ready"]
+        """
         return installing.model_rows(self._house, by)
 
     def capabilities(self, *, by: By | None = None) -> Capabilities:
-        """Say what this installation can decode, run and write. The language model that the settings name is opened."""
+        """Say what this installation can decode, run and write.
+
+        The language model that the settings name is opened for it.
+
+        Returns: transfer syntaxes, models, the writer of drafts and why it can't write, device,
+            database.
+
+        Example:
+            >>> assistant.capabilities().device
+        """
         return installing.capabilities(self._house, by)
 
     def readers(self) -> tuple[Reader, ...]:
-        """List who may act here: the readers of the settings, or those of the directory that was given."""
+        """List who may act here: the readers of the settings, or of the directory given.
+
+        Returns: the readers, in the order in which they are offered.
+
+        Example:
+            >>> [reader.id for reader in assistant.readers()]
+        """
         return self._house.directory.readers()
 
     def reader_named(self, reader_id: str) -> Reader:
-        """Find the reader of this id. Raises: PermissionDenied if there is none."""
+        """Find the reader of this id, compared to the letter.
+
+        Args:
+            reader_id: as `Reader.id` gives it.
+
+        Returns: the reader, with the role that decides which verbs are theirs.
+        Raises: PermissionDenied if there is none.
+
+        Example:
+            >>> reader = assistant.reader_named("reader-1")
+        """
         return self._house.calls.reader_named(reader_id)

@@ -1,4 +1,7 @@
-"""The one configuration: YAML and `MEDMM_…` variables become one frozen tree; nothing else reads either."""
+"""The one configuration: YAML and `MEDMM_…` variables become one frozen tree.
+
+Nothing else reads either.
+"""
 
 from __future__ import annotations
 
@@ -76,12 +79,12 @@ class ReaderEntry(BaseModel):
         return role
 
     def reader(self) -> Reader:
-        """The noun of this entry."""
+        """Make the noun of this entry."""
         return Reader(id=self.id, name=self.name, role=self.role)
 
 
 class IdentifierEntry(BaseModel):
-    """Identifier systems of the site, by which FHIR servers know its patients and orders."""
+    """The identifier systems of the site, by which FHIR servers know its patients and orders."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     mrn: str | None = None
@@ -102,12 +105,15 @@ class IdentifierEntry(BaseModel):
         return system
 
     def systems(self) -> IdentifierSystems:
-        """The noun of this entry."""
+        """Make the noun of this entry."""
         return IdentifierSystems(**self.model_dump())
 
 
 class StoreEntry(BaseModel):
-    """Which database keeps studies, cases and the audit log. It may hold a password: it is never shown whole."""
+    """The database that keeps studies, cases and the audit log.
+
+    It may hold a password: it is never shown whole.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     url: SecretStr | None = None
@@ -117,7 +123,8 @@ class StoreEntry(BaseModel):
     def _postgresql(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not re.fullmatch(DATABASE_URL, url.get_secret_value()):
             raise ValueError(
-                "no URL of a PostgreSQL database, such as postgresql+psycopg://medmm@db.example/medmm"
+                "no URL of a PostgreSQL database, such as "
+                "postgresql+psycopg://medmm@db.example/medmm"
             )
         return url
 
@@ -126,7 +133,7 @@ class StoreEntry(BaseModel):
         return None if url is None else self.place()
 
     def place(self) -> str:
-        """The database without password and options, to be shown; empty where it is a file of data_dir."""
+        """Show the database without password and options; "" if it is a file of data_dir."""
         found = re.fullmatch(DATABASE_URL, self.url.get_secret_value() if self.url else "")
         if found is None:
             return ""
@@ -135,7 +142,10 @@ class StoreEntry(BaseModel):
 
 
 class Settings(BaseSettings):
-    """All settings, frozen. A field has its line in `configs/local.yaml` or a default that needs none."""
+    """The settings, all of them and frozen.
+
+    A field has its line in `configs/local.yaml` or a default that needs none.
+    """
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -163,7 +173,10 @@ class Settings(BaseSettings):
     readers: tuple[ReaderEntry, ...] = ()
 
     def of_a_draft(self) -> dict[str, Any]:
-        """The settings that a draft depends on, as JSON; a new setting is one of them until `NOT_OF_A_DRAFT` names it."""
+        """List the settings that a draft depends on, as JSON.
+
+        A new setting is one of them until `NOT_OF_A_DRAFT` names it.
+        """
         return self.model_dump(mode="json", exclude=NOT_OF_A_DRAFT)
 
     def directory(self) -> ConfiguredReaders:
@@ -204,7 +217,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file."""
+        """Let the environment win over the file."""
         return env_settings, init_settings
 
 
@@ -212,16 +225,17 @@ ENTRIES: dict[str, type[BaseModel]] = {"identifiers": IdentifierEntry, "store": 
 
 
 def configs_dir() -> Path:
-    """Where `configs/` lies: at the top of a checkout, or inside the installed package."""
+    """Find `configs/`: at the top of a checkout, or inside the installed package."""
     here = Path(__file__).resolve().parent
     return next(d for d in (here.parent / "configs", here / "shipped" / "configs") if d.is_dir())
 
 
 def load_settings(path: str | Path | None = None) -> Settings:
-    """Read the settings from `path`, else from `$MEDMM_CONFIG`, else from the `local.yaml` that ships.
+    """Read the settings from `path`, else `$MEDMM_CONFIG`, else the `local.yaml` that ships.
 
-    Raises: ConfigError naming every fault: file, line and the nearest known key for an unknown one; the key and its source
-        (file and line, or the variable), never its value (it may be a secret), for a wrong one.
+    Raises: ConfigError naming every fault: file, line and the nearest known key for an unknown one;
+        the key and its source (file and line, or the variable), never its value (it may be a
+        secret), for a wrong one.
     """
     file = Path(path or os.environ.get("MEDMM_CONFIG") or configs_dir() / "local.yaml").expanduser()
     tree = _parse(file)
@@ -250,7 +264,7 @@ def load_settings(path: str | Path | None = None) -> Settings:
 
 
 def _without(unknown: set[str], content: Any, above: str = "") -> Any:
-    """The settings without the keys that nobody knows, so that the others are checked too."""
+    """Leave out the keys that nobody knows, so that the others are checked too."""
     if isinstance(content, list):
         return [_without(unknown, item, above) for item in content]
     if not isinstance(content, dict):
@@ -260,7 +274,7 @@ def _without(unknown: set[str], content: Any, above: str = "") -> Any:
 
 
 def _together(faults: Sequence[ConfigError]) -> ConfigError:
-    """One error that names every fault with its place."""
+    """Make one error that names every fault with its place."""
     if len(faults) == 1:
         return faults[0]
     places: dict[str, list[str]] = {}
@@ -277,7 +291,7 @@ def _together(faults: Sequence[ConfigError]) -> ConfigError:
 def _wrong(
     errors: Sequence[tuple[tuple[int | str, ...], str]], file: Path, tree: yaml.Node | None
 ) -> ConfigError:
-    """The error that names each wrong key with its source: the variable that sets it, else file and line."""
+    """Name each wrong key with its source: the variable that sets it, else file and line."""
     places: dict[str, list[str]] = {}
     for loc, _ in errors:
         variable = _variable(str(loc[0])) if loc else None
@@ -293,7 +307,7 @@ def _wrong(
 
 
 def _variable(field: str) -> str | None:
-    """The environment variable that sets a field, as it is spelt there; None where none does."""
+    """Find the environment variable that sets a field, as spelt there; None if none does."""
     wanted = f"{ENVIRONMENT_PREFIX}{field}".lower()
     return next(
         (n for n in os.environ if n.lower() == wanted or n.lower().startswith(wanted + "__")), None
@@ -301,7 +315,7 @@ def _variable(field: str) -> str | None:
 
 
 def _line_of(node: yaml.Node | None, loc: Sequence[int | str]) -> int | None:
-    """1-based line of a key, or of the innermost thing around it that stands in the file."""
+    """Find the 1-based line of a key, or of the innermost thing around it in the file."""
     line = None
     for part in loc:
         if isinstance(node, yaml.MappingNode):
@@ -341,7 +355,7 @@ def _parse(file: Path) -> yaml.MappingNode | None:
 
 
 def _unknown_keys(node: Any, model: type[BaseModel], above: str = "") -> Iterator[tuple[str, int]]:
-    """Dotted name and 1-based line of each key that `model` does not know."""
+    """Find the dotted name and 1-based line of each key that `model` does not know."""
     if not isinstance(node, yaml.MappingNode):
         return
     for key, value in node.value:

@@ -1,4 +1,4 @@
-"""One step of a reader: it is done, told where it fails, and what may be outdated is read again."""
+"""One step of a reader: done, told if it fails, and what may be outdated read again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from ui import presenter
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Show an error with its remedy in place of a traceback, and read again what may be outdated."""
+    """Show an error with its remedy in place of a traceback.
+
+    What may be outdated is read again.
+    """
     try:
         yield
     except MedmmError as error:
@@ -23,13 +26,13 @@ def told() -> Iterator[None]:
 
 
 def forget() -> None:
-    """Something may have changed: read case and worklist again."""
+    """Have case and worklist read again, since something may have changed."""
     for name in ("file", "worklist", "events", "signing", "amending", "report_of"):
         st.session_state.pop(name, None)
 
 
 def outdated(file: CaseFile) -> StateError:
-    """Somebody else worked on the case since it was shown."""
+    """Make the error that somebody else worked on the case since it was shown."""
     return StateError(
         "the case was changed elsewhere since it was shown here; nothing was done",
         remedy="look at it as it is now, then decide",

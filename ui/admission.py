@@ -24,7 +24,7 @@ def show_admission(
     told: Callable[[], AbstractContextManager[None]],
     admitted: Callable[[str], None],
 ) -> None:
-    """The form; `admitted` is called with the case that was made of the study and drafted."""
+    """Show the form; `admitted` is called with the case that was made and drafted."""
     with st.expander("Admit a study"), st.form("admit", border=False):
         path = st.text_input("DICOM file or folder on this machine", key="admit_path")
         record = st.text_input("FHIR R4 Bundle on this machine (optional)", key="admit_record")
@@ -73,7 +73,7 @@ def show_admission(
 def admit_released(
     assistant: Assistant, reader: Reader, admitted: Callable[[str], None]
 ) -> Callable[[Held], None]:
-    """What admits a study after its release; `admitted` as in `show_admission`."""
+    """Make what admits a study after its release; `admitted` as in `show_admission`."""
 
     def go_on(held: Held) -> None:
         outcome = admit(assistant, held.path, held.record, reader, confirmed=held.confirmed)
@@ -88,7 +88,7 @@ def admit_released(
 
 
 def saved(files: Sequence[BinaryIO], folder: Path) -> Path:
-    """The folder with the uploaded files, numbered: an upload never names a file here."""
+    """Save the uploaded files in a folder, numbered: an upload never names a file here."""
     folder.mkdir()
     for number, file in enumerate(files, start=1):
         (folder / str(number)).write_bytes(file.read())
@@ -103,14 +103,18 @@ def admit(
     *,
     confirmed: bool = False,
 ) -> str | NotEvaluable:
-    """Admit, open and draft. Returns: the case, or why the study is not evaluable, which is then said.
+    """Admit, open and draft. Give the case, or why the study is not evaluable.
 
-    `confirmed`: the reader says that image and record are of one patient; it counts where that can't be told from them.
+    The reason is shown on the page, too.
+
+    `confirmed`: the reader says that image and record are of one patient; it counts if that
+    can't be told from them.
     """
     study = assistant.admit(study_path, record=record_path, confirmed=confirmed, by=reader)
     if isinstance(study, NotEvaluable):
         st.info(
-            f"Not evaluable{' (held: a person must look)' if study.held else ''}: {inert(study.reason)}"
+            f"Not evaluable{' (held: a person must look)' if study.held else ''}: "
+            f"{inert(study.reason)}"
         )
         return study
     case_id = assistant.open_case(study.uid, by=reader).id

@@ -1,4 +1,7 @@
-"""A signed report on the page: its versions, and the forms that amend it, add to it and withdraw it."""
+"""A signed report on the page: its versions, and the forms that change it.
+
+They amend it, add to it and withdraw it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ def show_versions(
     reader: Reader,
     identity: PatientIdentity,
 ) -> None:
-    """What became of a report so far; and what a reader can do with it, unless it is withdrawn."""
+    """Show what became of a report so far, and what a reader can do with it.
+
+    Nothing can be done if it is withdrawn.
+    """
     with st.expander(f"Versions ({len(file.versions)})"):
         st.caption("  \n".join(inert(line) for line in report_words.version_lines(file)))
     if report.withdrawn:
@@ -48,7 +54,7 @@ def show_versions(
 def show_amending(
     assistant: Assistant, file: CaseFile, report: SignedReport, reader: Reader
 ) -> None:
-    """The form of one change; what would be signed is shown before it is."""
+    """Show the form of one change; what would be signed is shown before it is."""
     key, statements = f"{file.case.id} {report.version}", report_words.changeable(report)
     with st.popover("Amend …"):
         kinds = (report_words.REWORD, report_words.TAKE_OUT, report_words.ADD)
@@ -71,7 +77,7 @@ def show_amending(
 
 
 def asked(assistant: Assistant, file: CaseFile, reader: Reader, key: str) -> None:
-    """The reader wants to amend: keep what would be signed, for the question."""
+    """Keep what would be signed for the question, since the reader wants to amend."""
     state = st.session_state
     with told():
         decision = report_words.changing(
@@ -91,7 +97,7 @@ def show_question(
     reader: Reader,
     identity: PatientIdentity,
 ) -> None:
-    """What an amendment would sign, and whether it is signed."""
+    """Show what an amendment would sign, and ask whether it is signed."""
     decision, reason, correction, statements = st.session_state["amending"]
     st.code(
         presenter.report_words(statements, report.not_evaluated), language=None, wrap_lines=True

@@ -1,4 +1,4 @@
-"""The dashboard's page: worklist, film, statements with evidence, decisions, signature, history."""
+"""The dashboard's page: worklist, film, statements, decisions, signature, history."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from ui.presenter import inert
 from ui.review import show_signing, show_statements
 from ui.volumes import show_volume
 
-# Constant: never anything of a record here. Less empty space and statements as tall as the window allows, so that film and
-# statements fit one screen; small print dark enough to be read.
+# Constant: never anything of a record here. Less empty space and statements as tall as the window
+# allows, so that film and statements fit one screen; small print dark enough to be read.
 STYLE = """<style>
 .stMainBlockContainer {padding: 2.2rem 2.5rem 2rem}
 [data-testid="stSidebarHeader"] {height: 1.5rem; min-height: 0}
@@ -35,19 +35,20 @@ STYLE = """<style>
 .stMain [data-testid="stAlertContainer"] {padding: .5rem .9rem}
 .stMain .stCode code {font-size: .7rem}
 [data-testid="stCaptionContainer"] {color: inherit; opacity: .82}
-.st-key-statements, div:has(> .st-key-statements) {height: max(560px, calc(100vh - 32rem)) !important; flex-basis: auto !important}
+.st-key-statements, div:has(> .st-key-statements) {height: max(560px, \
+calc(100vh - 32rem)) !important; flex-basis: auto !important}
 .stMain .stButton button, .stMain .stPopover button {min-height: 1.9rem; padding: 0 .7rem}
 </style>"""
 
 
 @st.cache_resource
 def open_assistant() -> Assistant:
-    """One assistant for all sessions of this process; it is safe from several threads."""
+    """Open one assistant for all sessions of this process; it is safe from several threads."""
     return Assistant.from_config()
 
 
 def main() -> None:
-    """The page."""
+    """Show the page."""
     st.set_page_config(page_title="medmm", page_icon="🩻", layout="wide")
     st.html(STYLE)
     banner = st.empty()
@@ -73,7 +74,7 @@ def main() -> None:
 
 
 def choose_reader(assistant: Assistant) -> Reader | None:
-    """Who reads, of the configured readers."""
+    """Ask who reads, of the configured readers."""
     st.title("medmm", anchor=False)
     reader = st.selectbox(
         "Reader", assistant.readers(), format_func=lambda r: f"{r.name} · {r.role}", key="reader"
@@ -87,7 +88,7 @@ def choose_reader(assistant: Assistant) -> Reader | None:
 
 
 def choose_case(assistant: Assistant, reader: Reader) -> None:
-    """The worklist; the open case is `case` in the session."""
+    """Show the worklist; the open case is `case` in the session."""
     found, shown = worklist(assistant, reader), worklist_shown()
     cases = {summary.case_id: summary for summary in found[:shown]}
     st.subheader(f"Worklist ({len(cases)}{'+' if len(found) > shown else ''})", anchor=False)
@@ -116,19 +117,24 @@ def choose_case(assistant: Assistant, reader: Reader) -> None:
 
 
 def worklist_shown() -> int:
-    """How many cases of the worklist are shown."""
+    """Read how many cases of the worklist are shown."""
     return int(st.session_state.get("shown", presenter.WORKLIST_PAGE))
 
 
 def open_case(case_id: str) -> None:
-    """A reader chose a case; none opens by itself, since looking at a patient leaves an entry."""
+    """Open the case that a reader chose.
+
+    None opens by itself, since looking at a patient leaves an entry.
+    """
     forget_held()
     st.session_state["case"] = case_id
     forget()
 
 
 def worklist(assistant: Assistant, reader: Reader) -> tuple[CaseSummary, ...]:
-    """The cases that are shown and one more, if there is one, read again only after something changed.
+    """Read the cases that are shown and one more, again only after something changed.
+
+    The one more is there to tell whether the list goes on.
 
     Each look is an audit entry.
     """
@@ -141,13 +147,13 @@ def worklist(assistant: Assistant, reader: Reader) -> tuple[CaseSummary, ...]:
 
 
 def admitted(case_id: str) -> None:
-    """A study came in and is drafted: open it."""
+    """Open the study that came in and is drafted."""
     open_case(case_id)
     st.rerun()
 
 
 def show_verification(assistant: Assistant, reader: Reader) -> None:
-    """Whether the audit log is sound."""
+    """Show whether the audit log is sound."""
     if not st.button("Verify the audit log", key="verify", width="stretch"):
         return
     with told():
@@ -162,7 +168,10 @@ def show_verification(assistant: Assistant, reader: Reader) -> None:
 
 
 def opened(assistant: Assistant, case_id: str, reader: Reader) -> tuple[CaseFile, PatientIdentity]:
-    """The open case and its patient; kept while it is open, so that a moved slider leaves no audit entry."""
+    """Read the open case and its patient.
+
+    They are kept while it is open, so that a moved slider leaves no audit entry.
+    """
     state = st.session_state
     if state.get("file_of") != (case_id, reader.id):
         for name in ("file", "identity", "events", "signing", "amending"):
@@ -177,14 +186,16 @@ def opened(assistant: Assistant, case_id: str, reader: Reader) -> tuple[CaseFile
 
 
 def show_case(assistant: Assistant, case_id: str, reader: Reader, banner: DeltaGenerator) -> None:
-    """Film on the left, statements on the right; the banner of a signed case no longer calls it a draft."""
+    """Show the film on the left and statements on the right.
+
+    The banner of a signed case no longer calls it a draft.
+    """
     file, identity = opened(assistant, case_id, reader)
     view = case_view(file)
     if view.signed:
         banner.warning(inert(report_words.banner(file)), icon="⚠️")
-    st.subheader(
-        inert(presenter.patient_line(identity)), anchor=False
-    )  # an anchor puts the name in the address
+    # An anchor puts the name in the address
+    st.subheader(inert(presenter.patient_line(identity)), anchor=False)
     st.caption(f"{inert(view.title)} · {view.state.value} · {inert(case_id)}")
     if view.note:
         st.info(inert(view.note))
@@ -210,7 +221,10 @@ def show_case(assistant: Assistant, case_id: str, reader: Reader, banner: DeltaG
 def show_review(
     assistant: Assistant, file: CaseFile, reader: Reader, identity: PatientIdentity, view: CaseView
 ) -> None:
-    """The signed report, or the draft with what is to be decided; what was not evaluated in either case."""
+    """Show the signed report, or the draft with what is to be decided.
+
+    What was not evaluated is shown in either case.
+    """
     if file.report is not None:
         show_report(assistant, file.report.id, reader)
         show_versions(assistant, file, file.report, reader, identity)
@@ -232,7 +246,7 @@ def show_review(
 
 
 def show_film(file: CaseFile, view: CaseView) -> None:
-    """A picture of the study with its window, and a heat-map over the film that was read."""
+    """Show a picture of the study with its window, and a heat-map over the film read."""
     case_id = file.case.id
     images = presenter.pictures(file)
     image = images[0]
@@ -265,7 +279,7 @@ def show_film(file: CaseFile, view: CaseView) -> None:
 
 
 def choose_heat(view: CaseView, case_id: str) -> HeatChoice | None:
-    """The heat-map to lay over the film; at first that of the first statement, if one is suspected."""
+    """Choose the heat-map to lay over the film; at first the first statement's, if suspected."""
     heats = {heat.name: heat for heat in view.heats}
     names = ["", *heats]
     name = st.selectbox(
@@ -286,7 +300,7 @@ def picture_of(
     choice: HeatChoice | None,
     opacity: float,
 ) -> bytes:
-    """The picture as PNG; the last one is kept, so that a decision does not draw it again."""
+    """Draw the picture as PNG; the last is kept, so that a decision does not redraw it."""
     wanted = (image.sha256, index_z, window, choice, opacity)
     if st.session_state.get("picture_of") != wanted:
         region = choice.region if choice else None
@@ -300,7 +314,7 @@ def picture_of(
 
 
 def show_record(file: CaseFile) -> None:
-    """The facts that were known when the film was taken."""
+    """Show the facts that were known when the film was taken."""
     rows = presenter.fact_rows(file.case.context)
     if rows:
         with st.expander(f"Record as of the film ({len(rows)} facts)"):
@@ -310,7 +324,7 @@ def show_record(file: CaseFile) -> None:
 
 
 def show_report(assistant: Assistant, report_id: str, reader: Reader) -> None:
-    """The signed report and its downloads; each download is a look that leaves an entry."""
+    """Show the signed report and its downloads; each is a look that leaves an entry."""
     if st.session_state.get("report_of") != (report_id, reader.id):
         st.session_state["report"] = assistant.render(report_id, format="text", by=reader)
         st.session_state["report_of"] = (report_id, reader.id)
@@ -333,7 +347,7 @@ def show_report(assistant: Assistant, report_id: str, reader: Reader) -> None:
 
 
 def show_history(assistant: Assistant, case_id: str, reader: Reader) -> None:
-    """What happened to the case; opening it is a look that leaves an entry itself."""
+    """Show what happened to the case; opening it is a look that leaves an entry itself."""
     if "events" not in st.session_state:
         with told():
             st.session_state["events"] = presenter.history_rows(

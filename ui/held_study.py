@@ -1,4 +1,7 @@
-"""A study that the gate holds: its pictures and what holds it, and the form that lets it pass for a reason."""
+"""A study that the gate holds: its pictures, what holds it, and the form to release it.
+
+That takes a reason.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ KEY = "held"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What was to be admitted and is held: where it lies, and why.
+    """A study that was to be admitted and is held: where it lies, and why.
 
     `confirmed` is as in `Assistant.admit`. `folder` keeps an upload as long as it is shown."""
 
@@ -43,7 +46,7 @@ def hold(held: Held) -> None:
 
 
 def forget_held() -> None:
-    """Show no held study any more; what was uploaded of it goes."""
+    """Stop showing a held study; what was uploaded of it goes."""
     held = st.session_state.pop(KEY, None)
     st.session_state.pop("inspection", None)
     if held is not None and held.folder is not None:
@@ -56,7 +59,7 @@ def show_held(
     told: Callable[[], AbstractContextManager[None]],
     admit: Callable[[Held], None],
 ) -> None:
-    """The held study with its form; `admit` is called once it was released."""
+    """Show the held study with its form; `admit` is called once it was released."""
     held: Held = st.session_state[KEY]
     st.subheader("Held: a person must look", anchor=False)
     st.error(
@@ -75,7 +78,7 @@ def show_held(
 
 
 def looked_at(assistant: Assistant, held: Held, reader: Reader) -> Inspection:
-    """What the study is understood as; one audited look, kept while it is shown.
+    """Read what the study is understood as: one audited look, kept while it is shown.
 
     Raises: StateError if the files are not what was held.
     """
@@ -98,7 +101,7 @@ def looked_at(assistant: Assistant, held: Held, reader: Reader) -> Inspection:
 
 
 def show_pictures(look: Inspection) -> None:
-    """A picture of the study with its window; every picture can be chosen."""
+    """Show a picture of the study with its window; every picture can be chosen."""
     volumes = {volume.sha256: volume for series in look.series for volume in series.volumes}
     if not volumes:
         st.info("No picture of it can be shown.")
@@ -127,11 +130,17 @@ def show_pictures(look: Inspection) -> None:
 
 
 def side_by_tags(volume: Volume) -> str:
-    """Which side of the patient is where, as no more than what the tags say: a film may be held for just that."""
+    """Say which side of the patient is where, as no more than what the tags say.
+
+    A film may be held for just that.
+    """
     side = volume.patient_left_on
     if volume.sequence is not None or side is None:
         return presenter.side_line(volume)
-    return f"By its tags the patient's left is on the {side} of the picture; while the film is held, that is not certain."
+    return (
+        f"By its tags the patient's left is on the {side} of the picture; while the film is "
+        "held, that is not certain."
+    )
 
 
 def _line(number: int, volume: Volume) -> str:
@@ -140,18 +149,19 @@ def _line(number: int, volume: Volume) -> str:
 
 
 def show_series(look: Inspection) -> None:
-    """Whose it says it is, what each series was understood as, and everything that the gate has against it."""
+    """Show whose it says it is, each series as understood, and what the gate has against it."""
     if look.identity is not None:
         st.markdown(f"**{inert(presenter.patient_line(look.identity))}**")
     for series in look.series:
         st.markdown(
-            f"{inert(series.kind)}, {series.file_count} {'file' if series.file_count == 1 else 'files'}, {inert(series.encoding)}"
+            f"{inert(series.kind)}, {series.file_count} "
+            f"{'file' if series.file_count == 1 else 'files'}, {inert(series.encoding)}"
         )
         st.caption("  \n".join(f"• {inert(line)}" for line in lines_of(series)))
 
 
 def lines_of(series: SeriesLook) -> tuple[str, ...]:
-    """What speaks against a series, then what a reader would have to know of it."""
+    """List what speaks against a series, then what a reader would have to know of it."""
     notices = (*series.objections, *series.warnings)
     return (*(notice.text for notice in notices), *((series.problem,) if series.problem else ()))
 
@@ -163,14 +173,17 @@ def show_form(
     told: Callable[[], AbstractContextManager[None]],
     admit: Callable[[Held], None],
 ) -> None:
-    """The reason and the release; what is held for something else too is held again for that."""
+    """Show the form for reason and release.
+
+    What is held for something else too is held again for that.
+    """
     with st.form("release", border=True):
         reason = st.text_area(
             "What did you see that lets it pass?", key=f"reason {held.outcome.sha256}"
         )
         st.caption(
-            f"Acting as {inert(reader.name)} ({inert(reader.role)}). The release and its reason go into the audit log, and "
-            "the study carries a warning that it was held."
+            f"Acting as {inert(reader.name)} ({inert(reader.role)}). The release and its reason "
+            "go into the audit log, and the study carries a warning that it was held."
         )
         if st.form_submit_button("Release, admit and draft", type="primary"):
             with told(), st.spinner("Reading the study …"):

@@ -1,4 +1,4 @@
-"""What a reader writes without a draft: what can be added, where a form begins, and what the checks have against it."""
+"""What a reader writes without a draft: additions, forms, and what checks object to."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from medmm.presentation.draft_words import mark_words
 
 
 def all_marks(file: CaseFile) -> tuple[str, ...]:
-    """What the checks have against the words of readers, for a last look before the signature."""
+    """List what the checks have against readers' words, for a last look before signing."""
     failed = (v for v in file.rechecked if v.outcome is Outcome.FAILED)
     return tuple(f"{v.statement_id}, {mark_words(v)}" for v in failed)
 
 
 def vocabulary(study: Study) -> tuple[FindingTerm, ...]:
-    """The findings that a reader may add to a study, by their words."""
+    """List the findings that a reader may add to a study, by their words."""
     fitting = (
         t
         for t in finding_terms().values()
@@ -27,7 +27,7 @@ def vocabulary(study: Study) -> tuple[FindingTerm, ...]:
 
 
 def drafted_impression(view: CaseView) -> str:
-    """The impression as it stands now, a sentence a line, for a reader who writes their own."""
+    """Take the impression as it stands, a sentence a line, for a reader who writes their own."""
     if view.impression is not None:
         return view.impression.text
     found = view.in_section(Section.IMPRESSION)

@@ -27,6 +27,7 @@ from medmm.presentation.case_view import CaseView, StatementView
 from medmm.presentation.orientation import STORED, film_side_words
 from medmm.presentation.record_view import fact_view
 from medmm.presentation.slice_picture import marked_slices
+from medmm.presentation.suspicion_words import NONE_VALID
 from medmm.presentation.suspicion_words import suspected_line as listed_line
 
 WELCOME = (
@@ -35,11 +36,13 @@ WELCOME = (
 )
 WORKLIST_PAGE = 50  # cases, until more are asked for
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-# What Streamlit still makes links, icons and arrows of after Markdown's escapes are gone: `http://`, `www.`,
-# `a@b`, `:icon:`, `->`. An invisible word joiner (U+2060) at these places keeps them plain text.
+# What Streamlit still makes links, icons and arrows of after Markdown's escapes are gone:
+# `http://`, `www.`, `a@b`, `:icon:`, `->`. An invisible word joiner (U+2060) at these places keeps
+# them plain text.
 REWRITTEN = re.compile(r"(?<=[:@])|(?<=www)(?=\.)|(?<=[-<>~])(?=[-=>])", re.IGNORECASE)
 JOINER = "\u2060"
-# Marks that turn the direction of text (Unicode bidirectional embeddings, overrides, isolates) can swap words.
+# Marks that turn the direction of text (Unicode bidirectional embeddings, overrides, isolates) can
+# swap words.
 TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -48,42 +51,51 @@ REVIEW_ORDER = (Section.FINDINGS, Section.IMPRESSION, Section.CLINICAL_INFORMATI
 
 
 def edit_key(case_id: str, statement: StatementView) -> str:
-    """The name of the field for new words: another case or another text never meets words typed for this one."""
+    """Name the field for new words.
+
+    Another case or another text never meets words typed for this one.
+    """
     return f"text {case_id} {statement.id} {zlib.crc32(statement.text.encode())}"
 
 
 def review_sections(view: CaseView) -> tuple[tuple[str, tuple[StatementView, ...]], ...]:
-    """The statements of the draft by section as they are reviewed, those that stand beside the film first."""
+    """Group the statements of the draft by section as reviewed, those beside the film first."""
     found = ((section.value.capitalize(), view.in_section(section)) for section in REVIEW_ORDER)
     return tuple((title, statements) for title, statements in found if statements)
 
 
 def side_line(volume: Volume) -> str:
-    """Which side of the patient is where, under the picture."""
+    """Say which side of the patient is where, under the picture."""
     if volume.sequence is None:
         return film_side_words(volume.patient_left_on)
     return "Letters name the patient's directions." if volume.affine_lps_mm else STORED
 
 
 def inert(text: str) -> str:
-    """Text that Streamlit's Markdown shows as it is: no HTML, links, formulas, colours or icons come of it."""
+    """Escape text so that Streamlit's Markdown shows it as it is.
+
+    No HTML, links, formulas, colours or icons come of it.
+    """
     return PUNCTUATION.sub(r"\\\1", REWRITTEN.sub(JOINER, one_line(text)))
 
 
 def one_line(text: str) -> str:
-    """Text on one line, marks that turn its direction shown as U+FFFD."""
+    """Put text on one line; marks that turn its direction are shown as U+FFFD."""
     return TURNING.sub("\ufffd", " ".join(text.split()))
 
 
 def error_lines(error: MedmmError) -> tuple[str, ...]:
-    """What went wrong, where, and what helps, as Markdown."""
+    """Say what went wrong, where, and what helps, as Markdown."""
     place = ", ".join(f"{name} {value}" for name, value in error.where.items())
     lines = (inert(error.problem), inert(place), f"**What helps:** {inert(error.remedy)}")
     return tuple(line for line in lines if line)
 
 
 def identifier_settings_lacking(settings: Settings) -> str:
-    """Which identifier systems the FHIR download goes without, and so what it does not find on a server; else nothing."""
+    """Say which identifier systems the FHIR download lacks, and what it can't find for that.
+
+    "" if it lacks none. What it can't find is on a FHIR server.
+    """
     systems = settings.identifiers
     lacking = {"mrn": systems.mrn, "accession": systems.accession}
     names = [f"`identifiers.{name}`" for name, system in lacking.items() if system is None]
@@ -94,29 +106,44 @@ def identifier_settings_lacking(settings: Settings) -> str:
         if not systems.mrn
         else ""
     )
-    return f"FHIR R4 goes without the systems of {' and '.join(names)}, which the settings do not name.{searched}"
+    return (
+        f"FHIR R4 goes without the systems of {' and '.join(names)}, which the settings do not "
+        f"name.{searched}"
+    )
 
 
 DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})+")
 
 
 def case_line(summary: CaseSummary) -> str:
-    """One line of the worklist."""
+    """Write one line of the worklist."""
     when = f"{summary.acquired:%Y-%m-%d}" if summary.acquired else "no date"
-    return f"{summary.modality} {summary.body_part} · {when} · {summary.state.value}"
+    words = [f"{summary.modality} {summary.body_part}", when, summary.state.value]
+    if summary.priority:
+        words.append(summary.priority)
+    if summary.assigned:
+        words.append(f"claimed by {summary.assigned}")
+    return " · ".join(words)
 
 
 def critical_line(summary: CaseSummary) -> str:
-    """The critical findings among what is suspected, or nothing."""
+    """Name the critical findings among what is suspected; "" if there are none."""
+    if summary.state is CaseState.WITHDRAWN:
+        return ""
     return ", ".join(
         finding_term(name).words for name in summary.suspected if finding_term(name).critical
     )
 
 
 def suspected_line(summary: CaseSummary) -> str:
-    """What is suspected, under a line of the worklist: the list that every other surface shows too."""
+    """Say what is suspected, under a line of the worklist.
+
+    It is the list that every other surface shows too.
+    """
     if summary.state is CaseState.OPENED:
         return "no draft yet"
+    if summary.state is CaseState.WITHDRAWN:
+        return NONE_VALID
     if not summary.suspected:
         return f"{with_limits('none flagged', summary.seen_in_part)}: open it to see what was read"
     if summary.suspicions:
@@ -127,13 +154,19 @@ def suspected_line(summary: CaseSummary) -> str:
 
 
 def changed(shown: CaseFile, now: CaseFile) -> bool:
-    """Whether a case is no longer what the reader has before the eyes: its draft, a decision, its state or its report."""
+    """Tell whether a case is no longer what the reader sees.
+
+    That is its draft, a decision, its state or its report.
+    """
     before, after = ((file.draft, file.decisions, file.state, file.report) for file in (shown, now))
     return before != after
 
 
 def pictures(file: CaseFile) -> tuple[Volume, ...]:
-    """The images of a case, the one that was read first: the frontal film, or the volumes that statements are marked on."""
+    """List the images of a case, the one that was read first.
+
+    It is the frontal film, or the volumes that statements are marked on.
+    """
     study = file.case.study
     read = file.reading.volumes_read if file.reading else ()
     first = [study.frontal, *(m.volume for m in marked_slices(study, file.reading, file.draft))]
@@ -143,7 +176,7 @@ def pictures(file: CaseFile) -> tuple[Volume, ...]:
 
 
 def picture_line(volume: Volume) -> str:
-    """One image in the list of a study's images."""
+    """Name one image in the list of a study's images."""
     slices, rows, columns = volume.shape_zyx
     size = f"{columns} × {rows}" + (f", {slices} slices" if slices > 1 else "")
     if volume.sequence is not None:
@@ -152,7 +185,7 @@ def picture_line(volume: Volume) -> str:
 
 
 def patient_line(identity: PatientIdentity) -> str:
-    """Who the patient is, as on the signing screen."""
+    """Say who the patient is, as on the signing screen."""
     name = (
         ", ".join(part for part in (identity.family_name, identity.given_name) if part) or "no name"
     )
@@ -165,20 +198,21 @@ def patient_line(identity: PatientIdentity) -> str:
 
 
 def signing_question(reader: Reader, identity: PatientIdentity, view: CaseView) -> str:
-    """What is asked before a signature: who signs what for whom."""
+    """Ask before a signature who signs what for whom."""
     counts = ", ".join(f"{view.count(word)} {word}" for word in ("accepted", "edited", "rejected"))
     own = len(view.own)
     counts += f", {own} of your own" if own else ""
     left_out = sum(s.decision is None for s in view.also) + len(view.unstated)
     counts += f"; {left_out} also suspected and left out" if left_out else ""
     return (
-        f"{reader.name} ({reader.role}) signs the report on {view.title} for {patient_line(identity)}: "
-        f"{view.total} statements, {counts}. A signed report stays as it is."
+        f"{reader.name} ({reader.role}) signs the report on {view.title} for "
+        f"{patient_line(identity)}: {view.total} statements, {counts}. A signed report stays as "
+        "it is."
     )
 
 
 def report_words(statements: tuple[SignedStatement, ...], not_evaluated: tuple[str, ...]) -> str:
-    """What will stand in the report, section by section as there."""
+    """Write what will stand in the report, section by section as there."""
     parts = {s.value: [one_line(t.text) for t in statements if t.section is s] for s in Section}
     parts["not evaluated by the models"] = (
         ["; ".join(map(one_line, not_evaluated)) + "."] if not_evaluated else []
@@ -187,7 +221,7 @@ def report_words(statements: tuple[SignedStatement, ...], not_evaluated: tuple[s
 
 
 def fact_rows(context: ClinicalContext | None) -> list[dict[str, str]]:
-    """The record as a table."""
+    """List the record as a table."""
     facts = map(fact_view, context.facts if context else ())
     return [
         {
@@ -203,13 +237,16 @@ def fact_rows(context: ClinicalContext | None) -> list[dict[str, str]]:
 
 
 def _short(detail: str) -> str:
-    """A detail as a table has room for it: of several digests the first and how many there are."""
+    """Shorten a detail to fit a table.
+
+    Of several digests it shows the first and how many there are.
+    """
     first, *more = detail.split(" ") if DIGESTS.fullmatch(detail) else [detail]
     return f"{first} and {len(more)} more" if more else first
 
 
 def history_rows(events: tuple[AuditEvent, ...]) -> list[dict[str, str]]:
-    """The audit log of a case as a table, newest first."""
+    """List the audit log of a case as a table, newest first."""
     return [
         {
             "when": f"{e.at:%Y-%m-%d %H:%M:%S}",

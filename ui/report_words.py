@@ -1,4 +1,7 @@
-"""What the page says of a signed report among its versions, and which decisions change it. Pure functions."""
+"""What the page says of a signed report's versions, and which decisions change it.
+
+All are pure functions.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,17 @@ REWORD, TAKE_OUT, ADD = "Say it in other words", "Take it out", "Add a finding i
 
 
 def banner(file: CaseFile) -> str:
-    """What stands on top of the page: a draft, a signed report, or one that was changed or counts no more."""
+    """Say what stands on top of the page: a draft, or a report and whether it counts.
+
+    It may be signed, changed, or count no more.
+    """
     if file.report is None:
         return BANNER
     return " ".join(Lineage.of(file.report, file.versions).notices()) or SIGNED_BANNER
 
 
 def version_lines(file: CaseFile) -> tuple[str, ...]:
-    """Every version of the report, the newest first."""
+    """Write a line for every version of the report, the newest first."""
     return tuple(_version_line(report) for report in reversed(file.versions))
 
 
@@ -41,7 +47,10 @@ def _version_line(report: SignedReport) -> str:
 
 
 def changeable(report: SignedReport) -> dict[str, SignedStatement]:
-    """The statements that an amendment can change, by id; a summary follows its finding, lines of an impression the first."""
+    """List the statements that an amendment can change, by id.
+
+    A summary follows its finding, lines of an impression the first.
+    """
     return {
         s.id: s
         for s in report.statements
@@ -50,7 +59,10 @@ def changeable(report: SignedReport) -> dict[str, SignedStatement]:
 
 
 def changing(what: str, statement_id: str, text: str) -> Decision:
-    """The decision that a reader asked for. Raises: InputError if words are lacking."""
+    """Make the decision that a reader asked for.
+
+    Raises: InputError if words are lacking.
+    """
     if what == TAKE_OUT:
         return Reject(statement_id)
     return Add(text) if what == ADD else Edit(statement_id, text)
@@ -59,8 +71,9 @@ def changing(what: str, statement_id: str, text: str) -> Decision:
 def amending_question(
     reader: Reader, identity: PatientIdentity, report: SignedReport, reason: str
 ) -> str:
-    """What is asked before an amendment is signed: who changes which report of whom, and why."""
+    """Ask before an amendment is signed: who changes which report of whom, and why."""
     return (
-        f"{reader.name} ({reader.role}) signs this in place of version {report.version} of the report for "
-        f"{patient_line(identity)}. Reason: {one_line(reason)}. The version before is kept and marked as replaced."
+        f"{reader.name} ({reader.role}) signs this in place of version {report.version} of the "
+        f"report for {patient_line(identity)}. Reason: {one_line(reason)}. The version before "
+        "is kept and marked as replaced."
     )

@@ -30,7 +30,7 @@ STATEMENTS_HEIGHT_PX = 560  # at least; the page's style makes it taller in a ta
 
 
 def show_statements(assistant: Assistant, file: CaseFile, reader: Reader, view: CaseView) -> None:
-    """Statements by section, each with evidence, checks and the reader's decision."""
+    """Show statements by section, each with evidence, checks and the reader's decision."""
     done = view.decided / view.total if view.total else 1.0
     st.progress(done, text=f"{view.decided} of {view.total} decided")
     if view.suspected:
@@ -62,7 +62,7 @@ def show_statements(assistant: Assistant, file: CaseFile, reader: Reader, view: 
 def show_beside_findings(
     assistant: Assistant, file: CaseFile, reader: Reader, view: CaseView
 ) -> None:
-    """What is suspected and not stated, what the reader added, and the form that adds a finding."""
+    """Show what is suspected but not stated, what the reader added, and the form to add."""
     decide = partial(decided, assistant, file, reader)
     if view.also or view.unstated:
         st.markdown(f"**:orange[{Standing.NOT_STATED.value.capitalize()}]**")
@@ -83,7 +83,7 @@ def show_beside_findings(
 
 
 def show_impression_head(decide: Decide, file: CaseFile, view: CaseView) -> None:
-    """The heading of the impression, the reader's own where there is one, and the form that writes it."""
+    """Show the heading of the impression, the reader's own if there is one, and its form."""
     st.markdown("##### Impression")
     if view.impression is not None:
         with st.container(border=True, gap="small"):
@@ -100,7 +100,7 @@ def show_impression_head(decide: Decide, file: CaseFile, view: CaseView) -> None
 
 
 def show_own_choices(decide: Decide, case_id: str, statement: StatementView) -> None:
-    """Edit or take away what a reader wrote."""
+    """Offer to edit or take away what a reader wrote."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Edit"):
             field = edit_key(case_id, statement)
@@ -116,7 +116,10 @@ def show_own_choices(decide: Decide, case_id: str, statement: StatementView) -> 
 
 
 def show_adding(decide: Decide, file: CaseFile) -> None:
-    """The form for a finding of the reader's own: of the vocabulary with side and place, or free text."""
+    """Show the form for a finding of the reader's own.
+
+    It takes the vocabulary with side and place, or free text.
+    """
     case_id, terms = (
         file.case.id,
         {term.name: term for term in own_words.vocabulary(file.case.study)},
@@ -152,7 +155,7 @@ def show_adding(decide: Decide, file: CaseFile) -> None:
 
 
 def added(finding: str | None, key: str) -> Add:
-    """The addition as it stands in the form now."""
+    """Read the addition as it stands in the form now."""
     state = st.session_state
     if finding is None:
         return Add(state.get(f"add text {key}", ""))
@@ -165,12 +168,12 @@ def added(finding: str | None, key: str) -> Add:
 
 
 def own_impression(field: str) -> Impression:
-    """The impression as it stands in the form now."""
+    """Read the impression as it stands in the form now."""
     return Impression(st.session_state[field])
 
 
 def show_statement(statement: StatementView) -> None:
-    """One statement with its evidence and its checks."""
+    """Show one statement with its evidence and its checks."""
     badge = (
         f" :{BADGES[statement.decision]}-badge[{statement.decision}]" if statement.decision else ""
     )
@@ -197,7 +200,7 @@ def show_statement(statement: StatementView) -> None:
 def show_choices(
     assistant: Assistant, file: CaseFile, reader: Reader, statement: StatementView
 ) -> None:
-    """Accept, edit or reject; and the checks with their reasons."""
+    """Offer to accept, edit or reject, beside the checks with their reasons."""
     decide = partial(decided, assistant, file, reader)
     case_id = file.case.id
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -240,7 +243,7 @@ def show_choices(
 
 
 def edited(statement_id: str, field: str) -> Edit:
-    """The reader's own words, as they stand in the field now."""
+    """Read the reader's own words, as they stand in the field now."""
     return Edit(statement_id, st.session_state[field])
 
 
@@ -260,7 +263,10 @@ def decided(
 def show_signing(
     assistant: Assistant, file: CaseFile, reader: Reader, identity: PatientIdentity, view: CaseView
 ) -> None:
-    """Sign once all is decided, after a look at the whole text and a question that names reader and patient."""
+    """Sign once all is decided, after a look at the whole text and a question.
+
+    The question names reader and patient.
+    """
     if "signing" not in st.session_state:
         ask = partial(asked, assistant, file, reader)
         st.button("Sign …", type="primary", disabled=not view.may_sign, key="sign", on_click=ask)
@@ -285,6 +291,6 @@ def show_signing(
 
 
 def asked(assistant: Assistant, file: CaseFile, reader: Reader) -> None:
-    """The reader wants to sign: keep what a signature would take, for the question."""
+    """Keep what a signature would take for the question, since the reader wants to sign."""
     with told():
         st.session_state["signing"] = assistant.to_sign(file.case.id, by=reader)

@@ -19,18 +19,21 @@ from ui.presenter import inert, side_line
 
 
 def marked_on(file: CaseFile) -> tuple[MarkedSlice, ...]:
-    """The label maps that statements of the draft rest on, each with the slice that shows most of it."""
+    """List the label maps that statements rest on, each with the slice that shows most of it."""
     return marked_slices(file.case.study, file.reading, file.draft)
 
 
 def measured_rows(draft: CheckedDraft | None) -> list[dict[str, str]]:
-    """What the draft states as measured, as a table."""
+    """List what the draft states as measured, as a table."""
     rows = measurement_rows(draft.statements if draft else ())
     return [dict(zip(MEASURED_HEAD, row.cells, strict=True)) for row in rows]
 
 
 def show_volume(file: CaseFile, image: Volume) -> None:
-    """A slice of an MR volume, at first the one that shows most of what a statement is marked on, and what was measured."""
+    """Show a slice of an MR volume, and what was measured.
+
+    At first it is the one that shows most of what a statement is marked on.
+    """
     maps = {one.title: one for one in marked_on(file) if one.volume == image}
     one, two = st.columns(2)
     names = [*maps, ""]

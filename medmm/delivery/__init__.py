@@ -1,4 +1,7 @@
-"""Signed reports out, as text, JSON and FHIR R4. Every function takes a `SignedReport`; a draft can't leave."""
+"""Signed reports out, as text, JSON and FHIR R4.
+
+Every function takes a `SignedReport`; a draft can't leave.
+"""
 
 from medmm.delivery.fhir.bundle import report_bundle
 from medmm.delivery.fhir.joins import Joins

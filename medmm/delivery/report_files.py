@@ -26,9 +26,12 @@ def render(
     joins: Joins | None = None,
     versions: Sequence[SignedReport] = (),
 ) -> str:
-    """The report as `text`, `json` or `fhir`, which finds patient and order by `joins`; as `outcome` what that Bundle lacks.
+    """Render the report as `text`, `json` or `fhir`, or as `outcome` what that Bundle lacks.
 
-    A version that was replaced says so as text and JSON. FHIR knows one resource for all versions: it is always as it is now.
+    The Bundle finds patient and order by `joins`.
+
+    A version that was replaced says so as text and JSON. FHIR knows one resource for all versions:
+    it is always as it is now.
 
     Args:
         versions: all of the report, oldest first.
@@ -72,7 +75,8 @@ def write_report(
 ) -> tuple[Path, ...]:
     """Write the report in every format into `folder`; publishing again gives the same files.
 
-    Files of other versions that lie there are written anew, so that none of them is taken for what counts.
+    Files of other versions that lie there are written anew, so that none of them is taken for what
+    counts.
 
     Raises: InputError if `folder` is a file; Unavailable if it can't be written.
     """
@@ -100,6 +104,6 @@ def write_report(
 
 
 def _places(folder: Path, report: SignedReport) -> list[Path]:
-    """Where the files of a version lie, one a format."""
+    """List where the files of a version lie, one a format."""
     name = re.sub(r"[^A-Za-z0-9-]", "-", report.id)
     return [folder / f"{name}.{ending}" for ending in FORMATS.values()]

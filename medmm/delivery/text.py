@@ -25,12 +25,14 @@ def report_text(
     restated_entry: int | None = None,
     versions: Sequence[SignedReport] = (),
 ) -> str:
-    """The report as text of 80 columns; without `identity` the patient is named by key.
+    """Write the report as text of 80 columns; without `identity` the patient is named by key.
 
-    A report that was changed or withdrawn says so first, with who, when and why; of what counts no more every section does.
+    A report that was changed or withdrawn says so first, with who, when and why; of what counts no
+    more every section does.
 
     Args:
-        restated_entry: the audit entry that stated the identity otherwise than when the report was signed.
+        restated_entry: the audit entry that stated the identity otherwise than when the report was
+            signed.
         versions: all of the report, oldest first.
     """
     line = Lineage.of(report, versions)
@@ -63,19 +65,25 @@ def _heading(section: str, line: Lineage) -> str:
 
 
 def _added(statement: SignedStatement) -> Iterator[str]:
-    """Under an addendum: who added it, and when."""
+    """Write under an addendum who added it, and when."""
     if statement.author is not None and statement.added_at is not None:
         when = statement.added_at.isoformat(timespec="seconds")
         yield from _wrapped(f"(added by {reader_words(statement.author)} on {when})", indent="  ")
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
-    """Lines of a person's words, of which none but the first begins at the margin: they can forge no line."""
+    """Wrap a person's words, so that only the first line begins at the margin.
+
+    So they can forge no line.
+    """
     return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent="  ")
 
 
 def printable(text: str) -> str:
-    """The text with control characters and odd spaces (a paste may bring them; FHIR refuses some) as plain spaces."""
+    """Replace control characters and odd spaces of a text by plain spaces.
+
+    A paste may bring them, and FHIR refuses some.
+    """
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()
 
 
@@ -123,9 +131,8 @@ def _withdrawal(report: SignedReport) -> list[str]:
 
 def _signature(report: SignedReport) -> list[str]:
     own = sum(s.author is not None for s in report.statements)
-    decided = [
-        s for s in report.statements if s.summarises is None and s.author is None
-    ]  # a summary follows its finding
+    # A summary follows its finding
+    decided = [s for s in report.statements if s.summarises is None and s.author is None]
     edited = sum(s.drafted_text is not None for s in decided)
     added = f"; {own} {'is' if own == 1 else 'are'} the reader's own" if own else ""
     models = ", ".join(f"{m.name} ({m.manifest_sha256[:12]})" for m in report.models) or "none"
@@ -133,8 +140,9 @@ def _signature(report: SignedReport) -> list[str]:
     return [
         f"Signed by {reader_words(report.signed_by)} on {when}.",
         *textwrap.wrap(
-            f"Drafted by medmm {__version__} ({report.writer}; models: {models}); the signing reader accepted "
-            f"{len(decided) - edited}, edited {edited} and rejected {report.rejected_count} statements{added}.",
+            f"Drafted by medmm {__version__} ({report.writer}; models: {models}); the signing "
+            f"reader accepted {len(decided) - edited}, edited {edited} and rejected "
+            f"{report.rejected_count} statements{added}.",
             WIDTH,
         ),
     ]
@@ -146,11 +154,12 @@ def report_json(
     restated_entry: int | None = None,
     versions: Sequence[SignedReport] = (),
 ) -> dict[str, Any]:
-    """The report and, where given, its patient, as JSON values.
+    """Give the report and, if known, its patient as JSON values.
 
-    `valid` says whether this version counts, `replaced_by` which one takes its place, `versions` what each one changed;
-    `critical` names the statements to be told at once, of a version that counts. `patient_restated_entry` stands there
-    only where the identity was stated otherwise after signing.
+    `valid` says whether this version counts, `replaced_by` which one takes its place, `versions`
+    what each one changed; `critical` names the statements to be told at once, of a version that
+    counts. `patient_restated_entry` stands there only if the identity was stated otherwise after
+    signing.
     """
     line = Lineage.of(report, versions)
     restated = {} if restated_entry is None else {"patient_restated_entry": restated_entry}

@@ -1,4 +1,7 @@
-"""Programs that ship beside the library: `ui/` and `pipelines/`, at the top of a checkout or inside the package."""
+"""Programs that ship beside the library: `ui/` and `pipelines/`.
+
+They lie at the top of a checkout or inside the package.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from medmm.domain.errors import ConfigError
 
 
 def programs_dir() -> Path:
-    """The folder that holds `ui/` and `pipelines/`. Raises: ConfigError if the installation lacks them."""
+    """Find the folder that holds `ui/` and `pipelines/`.
+
+    Raises: ConfigError if the installation lacks them.
+    """
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "shipped", package.parent):
         if (folder / "ui" / "app.py").is_file() and (folder / "pipelines" / "batch.py").is_file():
@@ -22,20 +28,20 @@ def programs_dir() -> Path:
 
 
 def run(arguments: list[str], config: Path | None) -> int:
-    """Run `python ARGUMENTS` with the programs importable and the settings handed on. Returns: its exit code.
+    """Run `python ARGUMENTS` with the programs importable and the settings handed on.
 
-    On POSIX the program takes the place of this process: a signal reaches it, so that no server stays behind.
+    On POSIX the program takes the place of this process: a signal reaches it, so that no server
+    stays behind.
+
+    Returns: its exit code.
     """
     environment = dict(os.environ)
     paths = [str(programs_dir()), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     if config is not None:
         environment["MEDMM_CONFIG"] = str(config.absolute())
-    command = [
-        sys.executable,
-        "-P",
-        *arguments,
-    ]  # -P: a folder `pipelines` where the user stands is not ours
+    # -P: a folder `pipelines` where the user stands is not ours
+    command = [sys.executable, "-P", *arguments]
     sys.stdout.flush()
     if os.name == "posix":
         os.execve(sys.executable, command, environment)

@@ -1,4 +1,4 @@
-"""The demo: real images of the package pydicom-data, and a synthetic record written for one of them."""
+"""The demo: real images of the package pydicom-data, with a synthetic record for one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ READER = {"id": "reader-1", "name": "Reader 1 (demo)", "role": "reader"}
 
 
 def films_dir() -> Path:
-    """Where pydicom-data keeps its images. Raises: ConfigError if the package is not installed."""
+    """Find where pydicom-data keeps its images.
+
+    Raises: ConfigError if the package is not installed.
+    """
     found = importlib.util.find_spec("data_store")
     if found is None or not found.submodule_search_locations:
         raise ConfigError(
@@ -55,7 +58,10 @@ def run(folder: Path, console: Console) -> None:
 
 
 def _prepare(folder: Path) -> tuple[Path, Path]:
-    """Clear away an earlier demo, write settings and record. Raises: InputError if the folder is not the demo's own."""
+    """Clear away an earlier demo, and write settings and record.
+
+    Raises: InputError if the folder is not the demo's own.
+    """
     config, record = folder / "demo.yaml", folder / "record.json"
     folder.mkdir(parents=True, exist_ok=True)
     own = config.is_file() and config.read_bytes().startswith(MARK.encode())
@@ -75,13 +81,15 @@ def _prepare(folder: Path) -> tuple[Path, Path]:
 
 def _draft(assistant: Assistant, record: Path, page: Path, console: Console) -> None:
     console.print(
-        f"1. A chest radiograph ({CHEST} of pydicom-data, a real film of 1995) and its record.",
+        f"1. A chest film ({CHEST} of pydicom-data, real, of 1995) and its record.",
         style="bold",
     )
-    console.print(
-        "   The record is synthetic: it was written for this film and matches its tags. No report of the film is known: what the "
-        "networks suspect stands below, and beside it what a person sees.\n"
+    words = (
+        "The record is synthetic: it was written for this film and matches its tags. "
+        "No report of the film is known: what the networks suspect stands below, "
+        "and beside it what a person sees."
     )
+    console.print(Padding(words, (0, 0, 1, 3)))
     study = assistant.admit(films_dir() / CHEST, record=record)
     if not isinstance(study, Study):  # the film is known: it passes the gate
         raise IntegrityError(
@@ -113,5 +121,6 @@ def _verify(assistant: Assistant, console: Console) -> None:
     found = assistant.verify()
     state = "sound" if found.ok else f"BROKEN: {found.problems[0].place}"
     console.print(
-        f"   {found.size} entries, {state}; tree heads in {os.path.basename(assistant.settings.data_dir)}.heads"
+        f"   {found.size} entries, {state}; tree heads in "
+        f"{os.path.basename(assistant.settings.data_dir)}.heads"
     )

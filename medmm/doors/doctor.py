@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from medmm.domain.study_inspection import Capabilities
 
 LEAST_FREE_GB = 2.0
-FASTER = (
-    "onnxruntime",
-    "openvino",
-)  # in benchmarks/encoder.py, by too little for an extra of their own
+# In benchmarks/encoder.py, by too little for an extra of their own
+FASTER = ("onnxruntime", "openvino")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing looked at: `state` is ok, note (works, with a limit) or problem; `remedy` says what would help."""
+    """One thing looked at: `state` is ok, note (works, with a limit) or problem.
+
+    `remedy` says what would help.
+    """
 
     name: str
     state: str
@@ -36,10 +37,10 @@ class Check:
 
 
 def machine(database: str = "") -> Iterator[Check]:
-    """What needs no installation: the release, memory, the dashboard's library, the network.
+    """Check what needs no installation: release, memory, dashboard library, network.
 
     Args:
-        database: the place of the one that the settings name; empty where it is a file.
+        database: the place of the one that the settings name; "" if it is a file.
     """
     release = f"{__version__} on Python {platform.python_version()}, {platform.machine()}"
     yield Check(name="medmm", state="ok", found=release)
@@ -52,7 +53,7 @@ def machine(database: str = "") -> Iterator[Check]:
 
 
 def examine(assistant: Assistant) -> Iterator[Check]:
-    """What the settings lead to: data folder, readers, compute, weights, transfer syntaxes.
+    """Check what the settings lead to: data folder, readers, compute, weights, syntaxes.
 
     Raises: ConfigError if the configured device is not there.
     """
@@ -68,7 +69,10 @@ def examine(assistant: Assistant) -> Iterator[Check]:
 
 
 def opened_models(assistant: Assistant) -> Iterator[Check]:
-    """The networks and the language model that the settings name. Raises: ConfigError if the device is not there."""
+    """Open the networks and the language model that the settings name.
+
+    Raises: ConfigError if the device is not there.
+    """
     can = assistant.capabilities()
     yield _writer(can, assistant.settings.writer)
     yield from _models(can)
@@ -85,7 +89,10 @@ def _runtimes() -> Check:
     words = (
         f"{' and '.join(there)} installed, but not used" if there else "no other runtime is used"
     )
-    found = f"torch alone runs the networks, in fp32; {words}: at most 1.2 times as fast in fp32 (proof F4)"
+    found = (
+        f"torch alone runs the networks, in fp32; {words}: at most 1.2 times as fast in fp32 "
+        "(proof F4)"
+    )
     return Check(name="runtime", state="ok", found=found)
 
 
@@ -112,7 +119,10 @@ def _writer(can: Capabilities, wanted: str) -> Check:
 
 
 def named_folders(settings: Settings) -> Iterator[Check]:
-    """Whether the folders that the settings name are there, or can be made, and can be used. Nothing is made."""
+    """Check that the folders that the settings name are there and can be used.
+
+    One that can be made will do; none is made.
+    """
     if settings.weights_dir is not None:
         there = settings.weights_dir.is_dir() and os.access(settings.weights_dir, os.R_OK | os.X_OK)
         found = (
@@ -130,7 +140,7 @@ def named_folders(settings: Settings) -> Iterator[Check]:
 
 
 def _usable(name: str, folder: Path) -> Check:
-    """A folder that can be written to, or that can be made."""
+    """Check that a folder can be written to, or can be made."""
     there = next((f for f in (folder, *folder.parents) if os.path.lexists(f)), folder)
     fits = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
     made = "is there" if there == folder else "can be made"

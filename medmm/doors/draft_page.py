@@ -1,4 +1,4 @@
-"""A draft as a readable page in the terminal: every statement with its evidence and its checks."""
+"""A draft as a readable page in the terminal: statements, evidence and checks."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from medmm.doors.study_page import COLOURS, PICTURE_COLUMNS, colour_blocks
 from medmm.presentation.case_view import CaseView, StatementView, case_view
 from medmm.presentation.draft_words import LEGEND
 from medmm.presentation.orientation import edge_letters
+from medmm.presentation.record_view import RecordView, record_view
 from medmm.presentation.slice_picture import marked_slices, slice_picture
 from medmm.presentation.suspicion_words import ALSO_NOTE
 from medmm.presentation.value_words import MEASURED_HEAD
@@ -26,11 +27,16 @@ INDENT = 6
 
 
 def draft_page(file: CaseFile, console: Console) -> None:
-    """Print the draft of a case, or that it has none."""
+    """Print the draft of a case, or that it has none; shown blind, its record."""
     view = case_view(file)
     _print_head(view, console)
     if not view.drafted:
+        if file.blind and file.case.context is not None:
+            _print_record(record_view(file.case.context), console)
+        if file.blind:
+            console.print("The pictures stand on the page that --html writes.")
         console.print(view.without_draft)
+        _print_recorded(view, console)
         return
     _print_marked(file, console)
     for section in Section:
@@ -45,13 +51,11 @@ def draft_page(file: CaseFile, console: Console) -> None:
     if _localised(file):
         _print_measured(view, console)
     _print_limits(view, console)
-    for notice in view.recorded:
-        words = Text(plain(f"{FOR_THE_RECORD_TITLE}: {notice}"), style="dim")
-        console.print(_hanging(Text("·", style="dim"), words))
+    _print_recorded(view, console)
 
 
 def _print_head(view: CaseView, console: Console) -> None:
-    """What it is, which images were read, and what must be known before a word of it is read."""
+    """Print what it is, which images were read, and what must be known before reading on."""
     console.print(Panel(Text(view.banner, style="bold"), border_style="yellow"))
     what = f"case {view.case_id}   {view.what}   acquired {view.acquired_words}"
     console.print(Text(plain(what)))
@@ -63,8 +67,22 @@ def _print_head(view: CaseView, console: Console) -> None:
         console.print(_hanging(Text("!", style="yellow"), Text(plain(warning), style="yellow")))
 
 
+def _print_record(record: RecordView, console: Console) -> None:
+    """Print all facts of the record, as the page of a case has them."""
+    console.print(Text(plain(record.title)))
+    table = new_table()
+    for fact in record.facts:
+        kind, label, value, day, source = fact.cells
+        words = ": ".join(filter(None, (label, value)))
+        add_row(table, kind, "; ".join(filter(None, (words, day, source))))
+    console.print(table)
+
+
 def statement_panel(statement: StatementView) -> RenderableType:
-    """One statement with its evidence, its checks, what was decided, and what the checks have against it."""
+    """Show one statement with its evidence, its checks and what was decided.
+
+    What the checks have against the decision is shown too.
+    """
     number = Text(f"{plain(statement.id):>{INDENT - 2}} ", style="cyan")
     urgent = Text("CRITICAL ", style="bold red") if statement.critical else Text()
     words = urgent + Text(plain(statement.drafted), style="bold")
@@ -97,7 +115,7 @@ def _indented(text: Text) -> RenderableType:
 
 
 def _hanging(mark: Text, text: Text) -> RenderableType:
-    """A mark in the margin and a text beside it whose further lines stay beside it."""
+    """Put a mark in the margin and a text beside it, whose further lines stay beside it."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
@@ -106,7 +124,7 @@ def _hanging(mark: Text, text: Text) -> RenderableType:
 
 
 def _checks(statement: StatementView) -> Text:
-    """The checks that apply, each in the colour of its outcome."""
+    """Show the checks that apply, each in the colour of its outcome."""
     return Text("  ").join(
         Text(plain(check.words), style="bold red" if check.failed else "green")
         for check in statement.told_checks
@@ -114,7 +132,10 @@ def _checks(statement: StatementView) -> Text:
 
 
 def _print_marked(file: CaseFile, console: Console) -> None:
-    """The slices that statements are marked on, where the terminal has colours; else in words alone."""
+    """Print the slices that statements are marked on.
+
+    Without colours in the terminal they are in words alone.
+    """
     for marked in marked_slices(file.case.study, file.reading, file.draft):
         if console.is_terminal and console.color_system in COLOURS:
             columns = min(PICTURE_COLUMNS, console.width)
@@ -141,7 +162,7 @@ def _print_proposed(view: CaseView, console: Console) -> None:
 
 
 def _localised(file: CaseFile) -> bool:
-    """Whether a statement of the draft rests on labelled voxels."""
+    """Tell whether a statement of the draft rests on labelled voxels."""
     statements = file.draft.statements if file.draft else ()
     return any(isinstance(e, ExtentEvidence) for s in statements for e in s.evidence)
 
@@ -161,3 +182,10 @@ def _print_limits(view: CaseView, console: Console) -> None:
     console.print(Rule())
     console.print(Text(plain(view.made_by), style="dim"))
     console.print(Text(LEGEND, style="dim"))
+
+
+def _print_recorded(view: CaseView, console: Console) -> None:
+    """Print the warnings that matter for the record alone."""
+    for notice in view.recorded:
+        words = Text(plain(f"{FOR_THE_RECORD_TITLE}: {notice}"), style="dim")
+        console.print(_hanging(Text("·", style="dim"), words))

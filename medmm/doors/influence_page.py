@@ -1,4 +1,4 @@
-"""What the record does to a draft, as a page in the terminal: fact by fact, and the draft in three ways."""
+"""What the record does to a draft, as a page in the terminal: by fact, and in three ways."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def influence_page(found: Influence, file: CaseFile, console: Console) -> None:
 
 
 def _drafts(found: Influence) -> Table:
-    """The three drafts side by side, section by section."""
+    """Show the three drafts side by side, section by section."""
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0))
     drafts = three_drafts(found)
     for name in drafts:

@@ -17,13 +17,15 @@ from medmm.files import write_atomically
 from medmm.presentation.label_maps import file_stem, label_map_bytes, series_label_map
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(?<!\.)")
-DEVICE = re.compile(
-    r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?"
-)  # names that Windows keeps for itself
+# Names that Windows keeps for itself
+DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
 def folders_for(studies: Sequence[Path], out_dir: Path) -> dict[Path, Path]:
-    """Where the masks of each study go: the folder itself for one study, one of its own for each of several."""
+    """Choose a folder for the masks of each study.
+
+    It is the folder itself for one study, one of its own for each of several.
+    """
     if len(studies) == 1:
         return {studies[0]: out_dir}
     names = {study: study_name(study) for study in studies}
@@ -36,12 +38,15 @@ def folders_for(studies: Sequence[Path], out_dir: Path) -> dict[Path, Path]:
 
 
 def study_name(folder: Path) -> str:
-    """The name of a folder, also of one given as `.`."""
+    """Name a folder, also one given as `.`."""
     return Path(os.path.abspath(folder)).name
 
 
 def _folder_name(study: Path, name: str, taken: bool) -> str:
-    """The name as it is where it can be no path and no device, else a digest; two studies never share one."""
+    """Keep a name that can be no path and no device, else make a digest of it.
+
+    Two studies never share one.
+    """
     digest = hashlib.sha256(os.fsencode(os.path.abspath(study))).hexdigest()[:16]
     if not PLAIN_NAME.fullmatch(name) or DEVICE.fullmatch(name):
         return digest
@@ -64,11 +69,13 @@ def write_label_map(label_map: LabelMap, arrays_dir: Path, out_dir: Path) -> Pat
 def write_series_label_maps(reading: Reading, study: Study, out_dir: Path) -> dict[str, Path]:
     """Write the label maps of a reading of images, each as NAME.nii.gz and NAME.json.
 
-    They go into a folder named by a digest of the study's UID: a UID of the input never becomes a path.
-    Returns: the NIfTI files by name; where several maps have one name, each carries a part of its
+    They go into a folder named by a digest of the study's UID: a UID of the input never becomes a
+    path.
+    Returns: the NIfTI files by name; if several maps have one name, each carries a part of its
     volume's digest.
 
-    Raises: InputError if a volume is none of the study, Unavailable if the folder can't be written.
+    Raises: InputError if a volume is not one of the study, Unavailable if the folder can't be
+        written.
     """
     folder = out_dir / hashlib.sha256(study.uid.encode()).hexdigest()[:16]
     often = Counter(label_map.name for label_map in reading.label_maps)
@@ -91,7 +98,7 @@ def write_series_label_maps(reading: Reading, study: Study, out_dir: Path) -> di
 
 
 def put(path: Path, content: bytes) -> Path:
-    """Write a file whole or not at all; a link that waits under the name is replaced, not followed.
+    """Write a file whole or not at all; a link under its name is replaced, not followed.
 
     Raises: Unavailable if the folder can't be written.
     """
@@ -108,7 +115,10 @@ def put(path: Path, content: bytes) -> Path:
 
 
 def _source(label_map: LabelMap, arrays_dir: Path) -> bytes:
-    """Read the source anew. Raises: InputError if no file of the folder holds what was read."""
+    """Read the source anew.
+
+    Raises: InputError if no file of the folder holds what was read.
+    """
     cause: OSError | None = None
     try:
         for path in sorted(arrays_dir.iterdir()):

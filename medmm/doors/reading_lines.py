@@ -1,4 +1,4 @@
-"""What `medmm read` says of a study: its JSON line, its row of the table, the masks it writes."""
+"""What `medmm read` says of a study: its JSON line, its row of the table, its masks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MOST_NAMES = 3  # of studies beside a warning that they share
 
 
 def notices(result: ReadResult) -> list[Notice]:
-    """The warnings of a result: the study's, then the reading's."""
+    """List the warnings of a result: the study's, then the reading's."""
     reading = result.reading
     return [
         *(result.study.warnings if result.study else ()),
@@ -44,7 +44,7 @@ def notices(result: ReadResult) -> list[Notice]:
 
 
 def read_line(result: ReadResult, masks_dir: Path | None, task: ReadTask | None = None) -> Json:
-    """The JSON line of one study; that of a task goes by the name of its folder."""
+    """Build the JSON line of one study; that of a task goes by the name of its folder."""
     reading, refused = result.reading, result.not_evaluable
     warnings = notices(result)
     if refused is not None:
@@ -69,7 +69,10 @@ def read_line(result: ReadResult, masks_dir: Path | None, task: ReadTask | None 
 
 
 def _images(study: Study | None, reading: Reading | None) -> Json:
-    """The time of the image that was read, the images that were read and that were not, and how much they show."""
+    """Say which images were read and which not, when, and how much they show.
+
+    The time is that of the image that was read.
+    """
     if study is None or reading is None:
         return {"acquired": None, "images_read": [], "images_not_read": [], "coverage": []}
     return {
@@ -102,7 +105,10 @@ def _image(image: ImageReference) -> Json:
 def _masks(
     reading: Reading, result: ReadResult, folder: Path, task: ReadTask | None
 ) -> dict[str, str]:
-    """Write the masks of a reading. Returns: their paths by name."""
+    """Write the masks of a reading.
+
+    Returns: their paths by name.
+    """
     if task is not None:
         return {
             m.name: str(write_label_map(m, Path(result.path), folder)) for m in reading.label_maps
@@ -115,7 +121,10 @@ def _masks(
 
 
 def left_unread(result: ReadResult) -> Iterator[str]:
-    """The images that were not read, each with its reason; films and series that could have been stand in a warning already."""
+    """List the images that were not read, each with its reason.
+
+    Films and series that could have been read stand in a warning already.
+    """
     study, reading = result.study, result.reading
     if study is None or reading is None:
         return
@@ -126,7 +135,7 @@ def left_unread(result: ReadResult) -> Iterator[str]:
 
 
 def _without_affine(result: ReadResult) -> Iterator[str]:
-    """What a mask without an affine lacks it for, by the name of the mask."""
+    """Say what a mask without an affine lacks it for, by the name of the mask."""
     for label_map in result.reading.label_maps if result.reading else ():
         volume = result.study.volume(label_map.volume_sha256) if result.study else None
         why = no_affine(volume) if volume else None
@@ -145,7 +154,7 @@ def _measurement(measurement: Measurement) -> Json:
 
 
 def _extent(extent: Extent) -> Json:
-    """Where a finding lies in a volume; slices count from 0."""
+    """Say where a finding lies in a volume; slices count from 0."""
     return {
         "slices": list(extent.slices),
         "slice_count": extent.slice_count,
@@ -200,7 +209,10 @@ def _written(masks: tuple[Mask, ...], uid: str, folder: Path) -> Iterator[tuple[
 
 
 def table_row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str]:
-    """The row of one study: its name, whether it was read, what is suspected or why not, what was measured."""
+    """Build the row of one study: name, whether read, what is suspected, what was measured.
+
+    Of a study that was not read it says why.
+    """
     reading = result.reading if result else None
     suspected = suspected_line(suspicions(reading))
     if not suspected:  # nothing looked at is not nothing suspected
@@ -221,7 +233,7 @@ def table_row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str
 
 
 def some(names: Sequence[str]) -> str:
-    """The first names, and how many more."""
+    """Join the first names, and say how many more there are."""
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
@@ -236,5 +248,5 @@ def _measured(measurement: Json) -> str:
 
 
 def untold(paths: Sequence[Path], told: Sequence[Path]) -> list[Path]:
-    """The paths of which nothing was said yet."""
+    """List the paths of which nothing was said yet."""
     return [path for path in paths if not any(one.is_relative_to(path) for one in told)]

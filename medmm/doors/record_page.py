@@ -19,17 +19,12 @@ from medmm.presentation.record_view import (
 
 MOST_PLACES = 3
 WHEN_WIDTH = 12
-COLUMNS = (
-    ("when", 0),
-    ("fact", 5),
-    ("value", 4),
-    ("code", 3),
-    ("source", 2),
-)  # header, share of the width
+# Header, share of the width
+COLUMNS = (("when", 0), ("fact", 5), ("value", 4), ("code", 3), ("source", 2))
 
 
 def record_page(found: ClinicalContext, limit: int) -> None:
-    """Print a record: at most `limit` facts of a kind, all of them where it is 0."""
+    """Print a record: at most `limit` facts of a kind, all of them if it is 0."""
     known = f"known at {found.as_of.isoformat()}" if found.as_of else "of any date"
     notes = f"{len(found.left_out)} notes on what was left out or doubted"
     out().print(f"{len(found.facts)} facts {known}; {notes}")
@@ -69,6 +64,6 @@ def _print_kind(kind: FactKind, facts: list[Fact], limit: int) -> None:
 
 
 def _cells(fact: Fact) -> tuple[str, ...]:
-    """One fact under `COLUMNS`."""
+    """Show one fact under `COLUMNS`."""
     value, codes = value_with_bounds(fact), code_words(fact)
     return when_words(fact), label_words(fact), value, codes, place_words(fact.source)

@@ -1,4 +1,4 @@
-"""How `medmm review` takes decisions: from the words of its options, or asked for statement by statement."""
+"""How `medmm review` takes decisions: from its options, or asked statement by statement."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def named_decisions(
     add: Iterable[str] | None,
     impression: str | None,
 ) -> list[Decision]:
-    """The decisions that the options of `medmm review` name, in the order of the arguments."""
+    """List the decisions that the options of `medmm review` name, in the arguments' order."""
     decisions: list[Decision] = [
         *map(Accept, accept or ()),
         *map(_reject, reject or ()),
@@ -56,7 +56,7 @@ def _edit(text: str) -> Edit:
 
 
 def _finding(text: str) -> Add:
-    """An addition from "possible nodule; left; upper zone"."""
+    """Parse an addition from "possible nodule; left; upper zone"."""
     name, side, place = (part.strip() for part in [*text.split(";"), "", ""][:3])
     first, _, rest = name.partition(" ")
     said = {"possible": Assertion.POSSIBLE, "no": Assertion.ABSENT}.get(first.casefold())
@@ -84,7 +84,7 @@ def _own(text: str) -> Impression:
 
 
 def print_marks(file: CaseFile) -> None:
-    """What the checks have against the reader's own words."""
+    """Print what the checks have against the reader's own words."""
     for verdict in file.rechecked:
         if verdict.outcome is Outcome.FAILED:
             out().print(
@@ -93,7 +93,10 @@ def print_marks(file: CaseFile) -> None:
 
 
 def ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
-    """Walk through the undecided statements. Returns: whether the reader asked to sign."""
+    """Walk through the undecided statements.
+
+    Returns: whether the reader asked to sign.
+    """
     file = assistant.case(case_id, pixels=False, by=reader)
     if file.draft is None:
         raise StateError("the case has no draft yet", remedy="draft it first", case=case_id)
@@ -125,7 +128,7 @@ def ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
 
 
 def _decided_lines(file: CaseFile) -> list[str]:
-    """Each statement of a draft as it was decided: the words that will be signed, or that it is left out.
+    """Show each statement as decided: the words to be signed, or that it is left out.
 
     Then what was added, and under each line what the checks have against the reader's own words.
     """
@@ -181,7 +184,7 @@ def _ask(file: CaseFile, statement: Statement) -> Decision | None:
 
 
 def _asked_own(kind: str) -> Decision:
-    """A reader's own words, asked for until they can be kept."""
+    """Ask for a reader's own words until they can be kept."""
     while True:
         text = Prompt.ask(OWN_WORDS[kind], console=out()).strip()
         try:
@@ -191,7 +194,7 @@ def _asked_own(kind: str) -> Decision:
 
 
 def _asked_text(default: str, refused: str) -> str:
-    """The reader's words: never empty, never again the words that failed a check."""
+    """Ask for the reader's words: never empty, never again those that failed a check."""
     while True:
         text = Prompt.ask(
             "new text", default=default, show_default=bool(default), console=out()

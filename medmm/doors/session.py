@@ -1,4 +1,7 @@
-"""What every command shares: the options before it, the assistant, what is written, the one place that reports errors."""
+"""What every command shares: the options before it, the assistant, output and errors.
+
+Errors are reported in one place.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from medmm.config import Settings
     from medmm.domain.report import Reader
 
-WIDTH = 80  # where the output is no terminal
+WIDTH = 80  # if the output is not a terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +38,14 @@ class Session:
     by: str | None
 
     def settings(self) -> Settings:
-        """The settings in force."""
+        """Load the settings in force."""
         from medmm.config import load_settings
 
         return load_settings(self.config)
 
     @contextmanager
     def assistant(self) -> Iterator[Assistant]:
-        """An open assistant."""
+        """Open an assistant."""
         from medmm.assistant import Assistant
 
         with first_opening() as progress:
@@ -51,11 +54,14 @@ class Session:
             yield assistant
 
     def reader(self, assistant: Assistant) -> Reader | None:
-        """Who acts: the reader of `--by`, or None for the service."""
+        """Find who acts: the reader of `--by`, or None for the service."""
         return assistant.reader_named(self.by) if self.by else None
 
     def person(self, assistant: Assistant, command: str) -> Reader:
-        """Who acts, where only a person may. Raises: InputError if `--by` names nobody."""
+        """Find the person who acts, for what only a person may do.
+
+        Raises: InputError if `--by` names nobody.
+        """
         reader = self.reader(assistant)
         if reader is None:
             raise InputError(
@@ -66,20 +72,22 @@ class Session:
 
 
 def session(context: typer.Context) -> Session:
-    """The session of a command's context."""
-    return needed(
-        context.find_object(Session), "the session of a command"
-    )  # the app's callback makes it
+    """Find the session of a command's context."""
+    # The app's callback makes it
+    return needed(context.find_object(Session), "the session of a command")
 
 
 def out() -> Console:
-    """The console for people; 80 columns where it is no terminal. It takes no markup: names may hold brackets."""
+    """Open the console for people; 80 columns if it is not a terminal.
+
+    It takes no markup: names may hold brackets.
+    """
     width = None if sys.stdout.isatty() else WIDTH
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def progress_bar() -> Progress:
-    """Progress on stderr, quiet where that is no terminal; what goes to stdout stays there."""
+    """Show progress on stderr, nothing if that is not a terminal; stdout stays clean."""
     from rich.progress import Progress
 
     console = Console(stderr=True, quiet=not sys.stderr.isatty())
@@ -88,7 +96,7 @@ def progress_bar() -> Progress:
 
 @contextmanager
 def first_opening() -> Iterator[Callable[[int, int], None]]:
-    """Show progress where the cases of an earlier release are gone through, and nothing otherwise."""
+    """Show progress if the cases of an earlier release are gone through, else nothing."""
     bar = progress_bar()
 
     def show(done: int, of: int) -> None:
@@ -102,18 +110,27 @@ def first_opening() -> Iterator[Callable[[int, int], None]]:
 
 
 def write_json(value: Any) -> None:
-    """One JSON line on stdout, in ASCII: no name of a file or word of a record can break or split it."""
+    """Write one JSON line to stdout, in ASCII.
+
+    No name of a file or word of a record can break or split it.
+    """
     sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
 
 
 def plain(words: str) -> str:
-    """The words with control characters shown as U+FFFD: what comes from outside must not steer a terminal."""
+    """Show control characters of the words as U+FFFD.
+
+    What comes from outside must not steer a terminal.
+    """
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in words)
 
 
 def new_table(*headers: str) -> Table:
-    """A table without lines that folds long words; without headers it has two columns and no head."""
+    """Make a table without lines that folds long words; without headers it has two columns.
+
+    Then it has no head either.
+    """
     table = Table(box=None, show_header=bool(headers))
     for header in headers or ("", ""):
         table.add_column(header, overflow="fold")
@@ -121,12 +138,15 @@ def new_table(*headers: str) -> Table:
 
 
 def add_row(table: Table, *cells: str) -> None:
-    """A row of plain words."""
+    """Add a row of plain words."""
     table.add_row(*(Text(plain(cell)) for cell in cells))
 
 
 def report(error: MedmmError) -> int:
-    """Say what went wrong and what helps, on stderr. Returns: the exit code."""
+    """Say what went wrong and what helps, on stderr.
+
+    Returns: the exit code.
+    """
     place = "".join(f"\n  {name}: {value}" for name, value in error.where.items())
     sys.stderr.write(
         plain(f"{type(error).__name__}: {error.problem}{place}\n  remedy: {error.remedy}\n")

@@ -1,4 +1,7 @@
-"""What a path was understood as, as a page in the terminal: words, and pictures of half blocks where it has colours."""
+"""What a path was understood as, as a page in the terminal: words and pictures.
+
+Pictures are of half blocks, if the terminal has colours.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +42,17 @@ def study_page(found: Inspection, console: Console) -> None:
 
 
 def half_blocks(grey: NDArray[np.float32], aspect: float, columns: int) -> Segments:
-    """A picture of half blocks, two pixels one above the other in a character cell twice as high as wide."""
+    """Draw a picture of half blocks, two pixels above each other in a character cell.
+
+    The cell is twice as high as wide.
+    """
     tall = max(1.0, grey.shape[0] * aspect / grey.shape[1])
     small = grey_bytes(grey, round(columns * tall), aspect=aspect)[:, :columns]
     return colour_blocks(np.repeat(small[..., None], 3, axis=2))
 
 
 def colour_blocks(rgb: NDArray[np.uint8]) -> Segments:
-    """Half blocks of an RGB picture (rows, columns, 3), a pixel a column."""
+    """Draw half blocks of an RGB picture (rows, columns, 3), a pixel a column."""
     rgb = np.pad(rgb, ((0, rgb.shape[0] % 2), (0, 0), (0, 0)))
     segments = []
     for upper, lower in zip(rgb[::2].tolist(), rgb[1::2].tolist(), strict=True):

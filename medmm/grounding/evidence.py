@@ -18,6 +18,7 @@ from medmm.domain.draft import (
     ReaderEvidence,
     RegionEvidence,
     ScoreEvidence,
+    Section,
     Statement,
 )
 from medmm.domain.frame_reference import has_frame
@@ -40,7 +41,8 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
 
 
 def _own_problems(statement: Statement) -> Iterator[str]:
-    if not OWN.fullmatch(statement.id) and statement.id != OWN_IMPRESSION:
+    own = OWN.fullmatch(statement.id) or statement.id == OWN_IMPRESSION
+    if not own and statement.section is not Section.ADDENDUM:  # which a reader alone writes
         yield "a draft names what a reader saw as its evidence"
     if statement.finding is not None and statement.finding not in findings_named(statement.text):
         yield f"the text does not name {statement.finding}"

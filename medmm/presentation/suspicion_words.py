@@ -12,6 +12,8 @@ ALSO_NOTE = (
     "It stands in the report only if a reader accepts or edits it."
 )
 
+NONE_VALID = "the report is withdrawn: no finding of it is valid"
+
 
 def probability_words(probability: float, threshold: float) -> str:
     """Say a calibrated probability, its operating point and what it means."""

@@ -1,4 +1,7 @@
-"""The later life of a signed report: amended, added to, or withdrawn. What was signed stays; a further version replaces it."""
+"""The later life of a signed report: amended, added to, or withdrawn.
+
+What was signed stays; a further version replaces it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ from medmm.review.signing import (
 
 
 def amended(file: CaseFile, decisions: Sequence[Decision], by: Reader) -> CaseFile:
-    """A signed case with these decisions made over those that were signed.
+    """Make these decisions on a signed case, over those that were signed.
 
     Raises: StateError if its report can't be amended; as `decide`.
     """
@@ -41,7 +44,7 @@ def amended(file: CaseFile, decisions: Sequence[Decision], by: Reader) -> CaseFi
 
 
 def to_amend(file: CaseFile, after: CaseFile, by: Reader) -> tuple[SignedStatement, ...]:
-    """The statements that an amendment signs: what the decisions change, and all else as it was signed.
+    """List the statements that an amendment signs: those changed, the others as signed.
 
     Args:
         file: the case as it was signed.
@@ -73,7 +76,9 @@ def amend(
     by: Reader,
     at: datetime,
 ) -> tuple[CaseFile, SignedReport]:
-    """Sign decisions over those that were signed. Statements that they do not change stay as they were signed.
+    """Sign decisions over those that were signed.
+
+    Statements that they do not change stay as they were signed.
 
     Args:
         correction: whether what stood there was wrong; else there is more to say.
@@ -98,7 +103,8 @@ def addendum(
     """Add words to a signed report, whose own words stay.
 
     Returns: the case with the addendum among its decisions, and the report.
-    Raises: InputError without text or reason; StateError if there is no signed report, or if its words contradict it.
+    Raises: InputError without text or reason; StateError if there is no signed report, or if its
+        words contradict it.
     """
     advance(file.state, Act.ADDENDUM)
     refuse_no_text(text, "the addendum")
@@ -112,16 +118,20 @@ def addendum(
 
 
 def withdraw(file: CaseFile, *, reason: str, by: Reader, at: datetime) -> SignedReport:
-    """The last version of a report, which says that nothing of it is valid.
+    """Make the last version of a report, which says that nothing of it is valid.
 
-    Raises: InputError without a reason; StateError if there is no signed report, or if it is withdrawn already.
+    Raises: InputError without a reason; StateError if there is no signed report, or if it is
+        withdrawn already.
     """
     advance(file.state, Act.WITHDRAW)
     return numbered(_next(file, ReportKind.WITHDRAWAL, reason, by, at))
 
 
 def _next(file: CaseFile, kind: ReportKind, reason: str, by: Reader, at: datetime) -> SignedReport:
-    """The next version of a report, of a withdrawal all that it says, else with the words of the one before."""
+    """Make the next version of a report, with the words of the one before.
+
+    A withdrawal states nothing.
+    """
     before = needed(file.report, "the signed report", case=file.case.id)
     refuse_signer(by, at)
     refuse_no_text(reason, "the reason")
@@ -149,7 +159,7 @@ def _next(file: CaseFile, kind: ReportKind, reason: str, by: Reader, at: datetim
 
 
 def _dated(decision: Decision, at: datetime) -> Decision:
-    """An addendum that was reworded just now is of now."""
+    """Date an addendum that was reworded just now."""
     if isinstance(decision, Addendum) and decision.at is None:
         return replace(decision, at=at)
     return decision

@@ -1,6 +1,7 @@
-"""What an impression says must stand in the findings: a report that contradicts itself is not signed.
+"""What an impression says must stand in the findings: a contradiction is not signed.
 
-It is read from the words, since words are what is signed: the reader's own may say something else than was drafted.
+It is read from the words, since words are what is signed: the reader's own may say something else
+than was drafted.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from medmm.language.sides import named_side
 
 # Words that leave no room for any finding; "no acute abnormality" does.
 ALL_CLEAR = re.compile(
-    r"\bnormal\s+(?:chest|film|radiograph|x-?ray|study|exam(?:ination)?|brain|mri?|cxr)\b(?!\s+wall)|"
-    r"\b(?:chest|film|radiograph|study|exam(?:ination)?|brain|cxr)\s+(?:is|appears)\s+(?:normal|unremarkable)\b|"
-    r"\bunremarkable\s+(?:chest|film|radiograph|study|exam(?:ination)?|brain|cxr)\b|"
-    r"\bno\s+(?:abnormalit(?:y|ies)|(?:abnormal|pathological|radiological)\s+findings?)\b(?!\s+(?:of|in)\b)|\bnothing\s+abnormal\b|"
-    r"^\s*(?:no\s+findings?|normal|unremarkable)\W*$",
+    r"\bnormal\s+(?:chest|film|radiograph|x-?ray|study|exam(?:ination)?|brain|mri?|"
+    r"cxr)\b(?!\s+wall)|\b(?:chest|film|radiograph|study|exam(?:ination)?|brain|cxr)\s+(?:is|"
+    r"appears)\s+(?:normal|unremarkable)\b|\bunremarkable\s+(?:chest|film|radiograph|study|"
+    r"exam(?:ination)?|brain|cxr)\b|\bno\s+(?:abnormalit(?:y|ies)|"
+    r"(?:abnormal|pathological|radiological)\s+findings?)\b(?!\s+(?:of|in)\b)|"
+    r"\bnothing\s+abnormal\b|^\s*(?:no\s+findings?|normal|unremarkable)\W*$",
     re.IGNORECASE,
 )
 
@@ -32,7 +34,7 @@ _BUT = re.compile(r"\b(?:otherwise|apart|aside|besides?|except|other|else|but)\b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What one statement says of one finding."""
+    """A claim of one statement about one finding."""
 
     statement_id: str
     finding: str
@@ -40,11 +42,11 @@ class Claim:
     side: Side | None
 
     def borne_out_by(self, other: Claim) -> bool:
-        """Whether the other says the same; it may name a side where this one names none."""
+        """Tell whether the other says the same; it may name a side if this one names none."""
         return self.polarity is other.polarity and self.side in (None, other.side)
 
     def denied_by(self, other: Claim) -> bool:
-        """Whether one denies what the other states, on sides that meet."""
+        """Tell whether one denies what the other states, on sides that meet."""
         apart = {self.side, other.side} == {Side.LEFT, Side.RIGHT}
         return (self.polarity is Polarity.DENIED) != (
             other.polarity is Polarity.DENIED
@@ -52,7 +54,7 @@ class Claim:
 
 
 def claims_of(statement: SignedStatement) -> Iterator[Claim]:
-    """What the words of a statement say, clause by clause, so that each finding keeps its own side."""
+    """Parse what a statement claims, clause by clause, so each finding keeps its own side."""
     for clause in clauses(statement.text):
         for finding, polarity in findings_named(clause).items():
             yield Claim(
@@ -68,12 +70,13 @@ def refuse_contradiction(
 ) -> None:
     """Hold the impression against the findings.
 
-    What the impression states, the findings state, as certain and of the same side; what it denies they do not
-    state; and the drafted sentence that nothing is suspected stands beside no finding.
+    What the impression states, the findings state, as certain and of the same side; what it denies
+    they do not state; and the drafted sentence that nothing is suspected stands beside no finding.
 
     What a reader added to the findings is held against the other findings too.
 
-    Raises: StateError naming the statement of the impression, or the added one, and that of the findings.
+    Raises: StateError naming the statement of the impression, or the added one, and that of the
+        findings.
     """
     found = [c for s in statements if s.section is Section.FINDINGS for c in claims_of(s)]
     added = [s for s in statements if s.section is Section.FINDINGS and s.author is not None]
@@ -103,9 +106,12 @@ def refuse_contradiction(
 
 
 def refuse_contradicting_addendum(statements: Sequence[SignedStatement], case_id: str) -> None:
-    """Hold every addendum against the rest of the report: who reads one of them alone must not be misled.
+    """Refuse an addendum that contradicts the rest of the report.
 
-    Raises: StateError naming both, if an addendum states what the report denies or calls normal, or denies what it states.
+    Whoever reads one of them alone must not be misled.
+
+    Raises: StateError naming both, if an addendum states what the report denies or calls normal, or
+        denies what it states.
     """
     told = [s for s in statements if s.section is not Section.CLINICAL_INFORMATION]
     for addendum in (s for s in told if s.section is Section.ADDENDUM):
@@ -131,7 +137,10 @@ def refuse_contradicting_addendum(statements: Sequence[SignedStatement], case_id
 
 
 def _refuse_added(added: Sequence[SignedStatement], found: Sequence[Claim], case_id: str) -> None:
-    """Raises: StateError if the findings deny what a reader added, or the other way round."""
+    """Refuse findings that deny what a reader added, or the other way round.
+
+    Raises: StateError if they do.
+    """
     for claim in (c for s in added for c in claims_of(s)):
         other = next((c for c in found if c.finding == claim.finding and claim.denied_by(c)), None)
         if other is not None:
@@ -145,14 +154,20 @@ def _refuse_added(added: Sequence[SignedStatement], found: Sequence[Claim], case
 
 
 def _calm(statement: SignedStatement) -> bool:
-    """Whether it says that there is nothing: as drafted, or in the reader's own words of the whole image."""
+    """Tell whether a statement says that there is nothing to see.
+
+    It does so as drafted, or in the reader's own words of the whole image.
+    """
     if statement.author is not None or statement.drafted_text is not None:
         return bool(ALL_CLEAR.search(statement.text)) and not _BUT.search(statement.text)
     return statement.assertion is Assertion.ABSENT and statement.finding is None
 
 
 def _drafted(draft: CheckedDraft, finding: str, summary: SignedStatement) -> str:
-    """Which statement of the findings would have had to say it: the one summarised, else the one drafted of it."""
+    """Name the statement of the findings that would have had to say it.
+
+    It is the one summarised, else the one drafted of it.
+    """
     drafted = (
         s.id for s in draft.statements if s.section is Section.FINDINGS and s.finding == finding
     )

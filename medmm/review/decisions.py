@@ -31,14 +31,16 @@ OwnWords = Add | Impression | Addendum  # what readers write without a draft
 def decide(
     file: CaseFile, decisions: Sequence[Decision], by: Reader | None = None
 ) -> tuple[Decision, ...]:
-    """Decisions so far with these added, in the order of the draft; the later on a statement counts.
+    """Add decisions to those so far, in the draft's order; the last on a statement counts.
 
-    Who decides on a finding decides on its summary in the impression, whatever was decided on that earlier; a
-    decision on the summary itself, in the same call or later, parts the two again. What readers add is numbered r1, r2, …
-    and comes last; there an edit gives it other words and a rejection takes it away.
+    Who decides on a finding decides on its summary in the impression, whatever was decided on that
+    earlier; a decision on the summary itself, in the same call or later, parts the two again. What
+    readers add is numbered r1, r2, … and comes last; there an edit gives it other words and a
+    rejection takes it away.
 
-    Raises: InputError for a statement that the draft does not have; StateError if the case is not in
-    review, or if a statement that failed a check is accepted as it stands, be it as an edit that changes no word.
+    Raises: InputError for a statement that the draft does not have; StateError if the case is not
+    in review, or if a statement that failed a check is accepted as it stands, be it as an edit that
+    changes no word.
     """
     advance(file.state, Act.DECIDE)
     return merged(file, decisions, by)
@@ -47,7 +49,7 @@ def decide(
 def merged(
     file: CaseFile, decisions: Sequence[Decision], by: Reader | None
 ) -> tuple[Decision, ...]:
-    """Decisions so far with these added, wherever the case stands; see `decide`."""
+    """Add decisions to those so far, in whatever state the case is; see `decide`."""
     draft = draft_of(file)
     for decision in decisions:
         _refuse_unkept(decision, file.case.id)
@@ -76,7 +78,10 @@ def merged(
 
 
 def _refuse_unkept(decision: Decision, case_id: str) -> None:
-    """Raises: InputError if a decision could not be kept and read again: one would lock the whole worklist."""
+    """Refuse a decision that could not be read again: one would lock the whole worklist.
+
+    Raises: InputError if it is so.
+    """
     kept = to_json(decision)
     try:
         same = from_json(type(decision), kept) == decision
@@ -101,8 +106,9 @@ def _keep_own(
 ) -> None:
     """Keep, change or take away what readers wrote themselves; no number is `used` again.
 
-    An addition keeps its code where the new words still say what it says. Raises: InputError where its words and its code
-    part, or if it is accepted.
+    An addition that another one says already is not added again: who repeats a call after an error
+    means one finding. It keeps its code if the new words still say what it says. Raises: InputError
+    if its words and its code part, or if it is accepted.
     """
     key = decision.statement_id
     if isinstance(decision, Impression):
@@ -115,6 +121,8 @@ def _keep_own(
         )
     elif isinstance(decision, Add):
         refuse_miscoded(decision, case_id)
+        if any(_says_the_same(one, decision) for one in own.values()):
+            return
         taken = [int(name.removeprefix("r")) for name in {*own, *used} if OWN.fullmatch(name)]
         key = f"r{max(taken, default=0) + 1}"
         own[key] = replace(decision, statement_id=key, by=by)
@@ -131,15 +139,27 @@ def _keep_own(
         )
 
 
+def _says_the_same(one: OwnWords, added: Add) -> bool:
+    if not isinstance(one, Add):
+        return False
+    return replace(one, statement_id=added.statement_id, by=added.by) == added
+
+
 def draft_of(file: CaseFile) -> CheckedDraft:
-    """The draft of a case. Raises: StateError if it has none."""
+    """Take the draft of a case.
+
+    Raises: StateError if it has none.
+    """
     if file.draft is None:
         raise StateError("the case has no draft", remedy="draft it first", case=file.case.id)
     return file.draft
 
 
 def refuse_failed(draft: CheckedDraft, decision: Decision, case_id: str) -> None:
-    """Raises: StateError if a statement that failed a check is accepted as it stands."""
+    """Refuse to accept a statement that failed a check as it stands.
+
+    Raises: StateError if it is accepted so, or edited without changing a word.
+    """
     failed = draft.blocking(decision.statement_id)
     words = {statement.id: statement.text for statement in draft.draft.decidable}[
         decision.statement_id
@@ -147,7 +167,8 @@ def refuse_failed(draft: CheckedDraft, decision: Decision, case_id: str) -> None
     unchanged = isinstance(decision, Edit) and decision.text.split() == words.split()
     if failed and (isinstance(decision, Accept) or unchanged):
         raise StateError(
-            f"the statement failed {', '.join(v.check for v in failed)} and can't be accepted as it stands",
+            f"the statement failed {', '.join(v.check for v in failed)} and can't be accepted "
+            "as it stands",
             remedy="edit or reject it",
             case=case_id,
             statement=decision.statement_id,

@@ -1,8 +1,9 @@
-"""What stays coded of a statement that a reader edited: only what the reader's own words still say.
+"""What stays coded of an edited statement: only what the reader's own words still say.
 
-A code must never travel beside words that say something else: "Possible left pleural effusion" edited to "No
-pleural effusion" would otherwise leave as a coded suspicion. Where words and code part, the code, the side and the
-evidence are dropped and the words go alone; `drafted_text` keeps what was drafted.
+A code must never travel beside words that say something else: "Possible left pleural effusion"
+edited to "No pleural effusion" would otherwise leave as a coded suspicion. Where words and code
+part, the code, the side and the evidence are dropped and the words go alone; `drafted_text` keeps
+what was drafted.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _ASSERTION = {
 def edited_statement(
     statement: Statement, text: str, context: ClinicalContext | None
 ) -> SignedStatement:
-    """The statement in the reader's words, with its coding where the words still carry it."""
+    """Put a statement in the reader's words, with its coding if the words still carry it."""
     signed = SignedStatement(
         id=statement.id,
         section=statement.section,
@@ -47,7 +48,7 @@ def edited_statement(
 
 
 def keeps_coding(statement: Statement, text: str, context: ClinicalContext | None) -> bool:
-    """Whether edited words still say what is coded: finding, assertion, side, numbers, fact."""
+    """Tell whether edited words say what is coded: finding, assertion, side, numbers, fact."""
     if statement.assertion is Assertion.REPORTED:
         return _names_its_facts(statement, text, context)
     named = findings_named(text)

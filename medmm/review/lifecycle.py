@@ -9,7 +9,7 @@ from medmm.domain.report import CaseFile, CaseState
 
 
 class Act(Enum):
-    """What moves a case on."""
+    """An act that moves a case on."""
 
     OPEN = "open"
     DRAFT = "draft"
@@ -21,9 +21,11 @@ class Act(Enum):
     WITHDRAW = "withdraw"
 
 
-# `None` is a case that is not there yet. Drafting again is possible until a reader has decided something. Another record or
-# other images supersede a case until it is signed (medmm.review.succession). What follows a signature makes a further version
-# of the report in one act; an addendum is an amendment that leaves what stood there (so FHIR R4 orders its statuses too).
+# `None` is a case that is not there yet. Drafting again is possible until a reader has decided
+# something. Another record or other images supersede a case until it is signed
+# (medmm.review.succession). What follows a signature makes a further version of the report in one
+# act; an addendum is an amendment that leaves what stood there (so FHIR R4 orders its statuses
+# too).
 NEXT: dict[tuple[CaseState | None, Act], CaseState] = {
     (None, Act.OPEN): CaseState.OPENED,
     (CaseState.OPENED, Act.DRAFT): CaseState.DRAFTED,
@@ -61,7 +63,10 @@ _REMEDIES = {
 
 
 def advance(state: CaseState | None, act: Act) -> CaseState:
-    """The state after an act. Raises: StateError if the act is not possible now."""
+    """Find the state after an act.
+
+    Raises: StateError if the act is not possible now.
+    """
     if (state, act) not in NEXT:
         here = state.value if state else "not there"
         remedy = _REMEDIES.get(state, "look at the case's history")
@@ -70,7 +75,10 @@ def advance(state: CaseState | None, act: Act) -> CaseState:
 
 
 def refuse_finished(state: CaseState, case_id: str) -> None:
-    """Raises: StateError if nothing can be done on a case any more."""
+    """Refuse a case on which nothing can be done any more.
+
+    Raises: StateError if it is so.
+    """
     if state not in {before for before, _ in NEXT}:
         raise StateError(
             f"nothing is left to do on a case that is {state.value}",
@@ -80,7 +88,10 @@ def refuse_finished(state: CaseState, case_id: str) -> None:
 
 
 def reopened(file: CaseFile) -> CaseState:
-    """Where a superseded case goes on when its study is opened with its images and record again: where its content left it."""
+    """Find the state in which a superseded case goes on when its study is opened again.
+
+    That is with its images and record again: it goes on where its content left it.
+    """
     if file.draft is None:
         return CaseState.OPENED
     return CaseState.IN_REVIEW if file.decisions else CaseState.DRAFTED

@@ -1,4 +1,4 @@
-"""What a reader states without a draft: findings of their own and the impression, as statements to check and to sign."""
+"""What a reader states without a draft: own findings and impression, to check and sign."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ ASSERTIONS = {
 def reworded(
     own: Add | Impression | Addendum, text: str, by: Reader | None
 ) -> Add | Impression | Addendum:
-    """A reader's own words changed; the code stays only where the new words still say the same of the same side."""
+    """Change a reader's own words.
+
+    The code stays only if the new words still say the same of the same side.
+    """
     if isinstance(own, Addendum):
         return replace(own, text=text, by=by, at=None)
     if isinstance(own, Impression):
@@ -42,7 +45,10 @@ def reworded(
 
 
 def refuse_miscoded(added: Add, case_id: str) -> None:
-    """Raises: InputError if the code or the side of an addition is not what its words say."""
+    """Refuse an addition whose code or side is not what its words say.
+
+    Raises: InputError if so.
+    """
     named = {name: ASSERTIONS[said] for name, said in findings_named(added.text).items()}
     if added.finding is not None and named != {added.finding: added.assertion}:
         raise InputError(
@@ -60,7 +66,7 @@ def refuse_miscoded(added: Add, case_id: str) -> None:
 
 
 def own_statements(file: CaseFile, signer: Reader | None = None) -> Iterator[SignedStatement]:
-    """The reader's own findings, the own impression line by line, and addenda, as they will be signed."""
+    """List the reader's own findings, impression by line, and addenda, as they will be signed."""
     for added in file.added:
         yield SignedStatement(
             id=added.statement_id,
@@ -79,7 +85,7 @@ def own_statements(file: CaseFile, signer: Reader | None = None) -> Iterator[Sig
 
 
 def addendum_statement(addendum: Addendum) -> SignedStatement:
-    """What was added to a signed report, as it is signed."""
+    """Make the statement of what was added to a signed report, as it is signed."""
     return SignedStatement(
         id=addendum.statement_id,
         section=Section.ADDENDUM,

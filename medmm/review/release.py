@@ -12,7 +12,10 @@ from medmm.domain.study import NotEvaluable, Release, Study
 
 
 def refuse_unseen(outcome: Study | NotEvaluable | InputError, held_sha256: str | None) -> None:
-    """Raises: StateError if contents were looked at that these are not."""
+    """Refuse contents that are not those that were looked at.
+
+    Raises: StateError if so.
+    """
     found = outcome.sha256 if isinstance(outcome, NotEvaluable) else None
     if held_sha256 is not None and found != held_sha256:
         raise StateError(
@@ -28,7 +31,7 @@ def release(
     by: Reader,
     at: datetime,
 ) -> Release:
-    """The release of a held study.
+    """Make the release of a held study.
 
     Raises: StateError if it is not held; InputError without a reason.
     """

@@ -33,11 +33,12 @@ UNNUMBERED = "report-unnumbered"
 
 
 def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
-    """The report of what a reader accepted and edited; its ID comes from its content.
+    """Make the report of what a reader accepted and edited; its ID comes from its content.
 
-    Raises: StateError if the case is signed already, a statement is undecided, a statement that failed a
-    check was accepted, the impression would contradict the findings, or nothing is left to sign; ConfigError if
-    `by` has the name that ships with the settings; InputError if `at` has no time zone.
+    Raises: StateError if the case is signed already, a statement is undecided, a statement that
+    failed a check was accepted, the impression would contradict the findings, or nothing is left to
+    sign; ConfigError if `by` has the name that ships with the settings; InputError if `at` has no
+    time zone.
     """
     if file.state is CaseState.SIGNED or file.report is not None:
         raise StateError(
@@ -71,7 +72,11 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
 
 
 def refuse_signer(by: Reader, at: datetime) -> None:
-    """Raises: ConfigError if `by` has the name that ships with the settings; InputError if `at` has no time zone."""
+    """Refuse a signer with the name that ships, or a time without zone.
+
+    Raises: ConfigError if `by` has the name that ships with the settings; InputError if `at` has no
+        time zone.
+    """
     if by.unnamed:
         raise ConfigError(
             "nobody signs under the name that ships with the settings",
@@ -83,23 +88,25 @@ def refuse_signer(by: Reader, at: datetime) -> None:
 
 
 def numbered(report: SignedReport) -> SignedReport:
-    """The report under an ID that comes from its content."""
+    """Give the report an ID that comes from its content."""
     content = json.dumps(to_json(replace(report, id=UNNUMBERED)), sort_keys=True, ensure_ascii=True)
     return replace(report, id="report-" + hashlib.sha256(content.encode()).hexdigest()[:32])
 
 
 def rejected_count(file: CaseFile) -> int:
-    """How many statements that a reader was asked about, or chose to answer, were rejected."""
+    """Count the rejected statements that a reader was asked about or chose to answer."""
     return sum(isinstance(file.decision_on(s), Reject) for s in (*file.asked, *_also(file)))
 
 
 def to_sign(file: CaseFile, by: Reader | None = None) -> tuple[SignedStatement, ...]:
-    """The statements that a signature takes, in the reader's words where edited, and what readers added.
+    """List the statements that a signature takes, as edited, with what readers added.
 
-    Of what is also suspected only what a reader accepted or edited is among them: in the findings, and in the impression
-    as any other finding. A reader's own impression takes the place of the drafted one.
+    Of what is also suspected only what a reader accepted or edited is among them: in the findings,
+    and in the impression as any other finding. A reader's own impression takes the place of the
+    drafted one.
 
-    Raises: StateError if one is undecided, one that failed a check was accepted, or nothing is left to sign.
+    Raises: StateError if one is undecided, one that failed a check was accepted, or nothing is left
+        to sign.
     """
     undecided = [s.id for s in file.asked if file.decision_on(s) is None]
     if undecided:
@@ -115,7 +122,7 @@ def to_sign(file: CaseFile, by: Reader | None = None) -> tuple[SignedStatement, 
 
 
 def decided_statements(file: CaseFile, by: Reader | None) -> tuple[SignedStatement, ...]:
-    """What was decided and written so far, as statements of a report; see `to_sign`."""
+    """List what was decided and written so far, as statements of a report; see `to_sign`."""
     drafted = [
         s
         for s in draft_of(file).statements
@@ -134,7 +141,10 @@ def decided_statements(file: CaseFile, by: Reader | None) -> tuple[SignedStateme
 
 
 def refuse_unsound(statements: Sequence[SignedStatement], file: CaseFile) -> None:
-    """Raises: StateError if nothing is left to sign, or if the statements contradict each other."""
+    """Refuse statements of which none is left to sign, or that contradict each other.
+
+    Raises: StateError if so.
+    """
     if not statements:
         raise StateError(
             "nothing is left to sign",
@@ -146,12 +156,12 @@ def refuse_unsound(statements: Sequence[SignedStatement], file: CaseFile) -> Non
 
 
 def _also(file: CaseFile) -> tuple[Statement, ...]:
-    """What is also suspected; nobody has to decide on it."""
+    """List what is also suspected; nobody has to decide on it."""
     return tuple(one.statement for one in draft_of(file).draft.also_suspected)
 
 
 def _decided(file: CaseFile, statements: Sequence[Statement]) -> Iterator[SignedStatement]:
-    """What is left of drafted statements after the reader's decisions."""
+    """List what is left of drafted statements after the reader's decisions."""
     for statement in statements:
         decision = file.decision_on(statement)
         if decision is None:  # a summary follows a finding, and all findings are decided
@@ -169,7 +179,7 @@ def _decided(file: CaseFile, statements: Sequence[Statement]) -> Iterator[Signed
 
 
 def _summary(signed: SignedStatement) -> SignedStatement:
-    """What the impression repeats of a finding that was also suspected and that a reader let stand."""
+    """Word what the impression repeats of a suspicion that a reader let stand."""
     return replace(
         signed, id=f"{signed.id}-impression", section=Section.IMPRESSION, summarises=signed.id
     )
@@ -202,7 +212,7 @@ def _reference(study: Study) -> StudyReference:
 
 
 def _series(study: Study, uid: str) -> SeriesReference:
-    """One series, whose volumes may be several: with each image once, and the earliest of their times."""
+    """Refer to one series, each image once, with the earliest time of its volumes."""
     volumes = [volume for volume in study.volumes if volume.series_uid == uid]
     first = min(
         (v.acquired for v in volumes if v.acquired), key=lambda when: when.moment, default=None

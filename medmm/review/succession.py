@@ -1,4 +1,7 @@
-"""What becomes of the cases of a study when it is opened again: with the same images and record, or with others."""
+"""What becomes of the cases of a study when it is opened again.
+
+It may come with the same images and record, or with others.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ SIGNED = (CaseState.SIGNED, CaseState.AMENDED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succession:
-    """What opening a study does to its cases.
+    """The effect of opening a study on its cases.
 
     Attributes:
         same: the case of the same images and record, which goes on; None: a new one is made.
@@ -33,10 +36,11 @@ class Succession:
 def succession(
     study: Study, context: ClinicalContext | None, cases: Sequence[CaseFile]
 ) -> Succession:
-    """The case that goes on and those that it supersedes: one study has one open case.
+    """Find the case that goes on and those it supersedes: one study has one open case.
 
-    A signed case stays as it is. Of the same images with another record it lets no other case open; where images came
-    after it was signed, they are a case of their own. A case whose report was withdrawn stays too, and lets others open.
+    A signed case stays as it is. Of the same images with another record it lets no other case open;
+    images that came after it was signed are a case of their own. A case whose report was
+    withdrawn stays too, and lets others open.
 
     Raises: StateError if a report of the same images with another record is signed.
     """
@@ -62,25 +66,30 @@ def succession(
 
 
 def lacking(study: Study, cases: Sequence[CaseFile]) -> tuple[Notice, ...]:
-    """What a reader must know where a report was signed before all images of its study had come."""
+    """Say what a reader must know if a report was signed before all its study's images came."""
     notices = []
     for file in cases:
         count = len(set(study.image_sha256s) - set(file.case.study.image_sha256s))
         if file.state in SIGNED and count:
             text = (
-                f"The signed report of {file.case.id} stays as it is: {_images(count)} of the study came after it was "
-                "signed and need a new case, which opening the study makes."
+                f"The signed report of {file.case.id} stays as it is: {_images(count)} of the "
+                "study came after it was signed and need a new case, which opening the study "
+                "makes."
             )
             notices.append(Notice(code="images-after-signing", text=text))
     return tuple(notices)
 
 
 def refuse_outgrown(file: CaseFile, study: Study) -> None:
-    """Raises: StateError if the study is not made of the images any more that the case was drafted from."""
+    """Refuse a study that is no longer made of the images that the case was drafted from.
+
+    Raises: StateError if so.
+    """
     if file.case.study.image_sha256s != study.image_sha256s:
         raise StateError(
             "other images of the study came after this case was opened",
-            remedy="open the study again (`medmm draft` or open_case), which gives a case of all its images",
+            remedy="open the study again (`medmm draft` or open_case), which gives a case of all "
+            "its images",
             case=file.case.id,
         )
 
@@ -96,20 +105,24 @@ def _content_of(
 
 
 def _left_behind(file: CaseFile, study: Study) -> Notice:
-    """Decisions are of the sentences of their own draft: they are kept there and not carried over."""
+    """Say that decisions are kept with their own draft and not carried over.
+
+    They are of the sentences of that draft.
+    """
     what = "images" if file.case.study.image_sha256s != study.image_sha256s else "record"
     count = len(file.decisions)
     text = (
-        f"{count} {'decision' if count == 1 else 'decisions'} made on {file.case.id} {'stands' if count == 1 else 'stand'} "
-        f"there and {'is' if count == 1 else 'are'} not carried over: the study was opened again with other {what}."
+        f"{count} {'decision' if count == 1 else 'decisions'} made on {file.case.id} "
+        f"{'stands' if count == 1 else 'stand'} there and {'is' if count == 1 else 'are'} not "
+        f"carried over: the study was opened again with other {what}."
     )
     return Notice(code="decisions-superseded", text=text.replace("other record", "another record"))
 
 
 def _withdrawn(file: CaseFile) -> Notice:
     text = (
-        f"The signed report of {file.case.id} on this study was withdrawn, entered in error: nothing of it is valid. "
-        f"`medmm audit log {file.case.id}` says who withdrew it."
+        f"The signed report of {file.case.id} on this study was withdrawn, entered in error: "
+        f"nothing of it is valid. `medmm audit log {file.case.id}` says who withdrew it."
     )
     return Notice(code="report-withdrawn", text=text)
 

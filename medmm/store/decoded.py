@@ -1,4 +1,7 @@
-"""Nouns of kept bytes; those of the last cases are kept decoded, since a case is read again for every step of its reader."""
+"""Nouns of kept bytes; those of the last cases are kept decoded.
+
+A case is read again for every step of its reader.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ LAST = 64  # bodies: some 16 cases
 
 @lru_cache(maxsize=LAST)
 def noun(kind: Any, body: bytes) -> Any:
-    """The noun of these very bytes: other bytes give another one. It is frozen, so threads share it.
+    """Decode the noun of these very bytes; other bytes give another one.
+
+    It is frozen, so threads share it.
 
     Raises: InputError if they are none of `kind`; ValueError if they are no JSON.
     """

@@ -1,4 +1,4 @@
-"""Readings and drafts: each in a row of its own, in versions; the newest one is what a case shows."""
+"""Readings and drafts: each in a row of its own, in versions; a case shows the newest."""
 
 from __future__ import annotations
 
@@ -23,19 +23,25 @@ READINGS, DRAFTS, CASES = tables.readings, tables.drafts, tables.cases
 
 
 def waiting_since() -> sa.ScalarSelect[Any]:
-    """The query, within one of cases, for the time of a case's first draft: from then on a person is waited for."""
+    """Make the query, within one of cases, for the time of a case's first draft.
+
+    From then on a person is waited for.
+    """
     query = sa.select(DRAFTS.c.created_at).where(DRAFTS.c.case_id == CASES.c.id).correlate(CASES)
     return query.order_by(DRAFTS.c.version).limit(1).scalar_subquery()
 
 
 def version(connection: sa.Connection, table: sa.Table, case_id: str) -> int | None:
-    """The number of the newest version; None where there is none."""
+    """Find the number of the newest version; None if there is none."""
     found = sa.select(sa.func.max(table.c.version)).where(table.c.case_id == case_id)
     return connection.scalar(found)
 
 
 def keep_reading(connection: sa.Connection, case_id: str, reading: Reading) -> dict[str, str]:
-    """Keep what the models read. Returns: what an entry says of it."""
+    """Keep what the models read.
+
+    Returns: what an entry says of it.
+    """
     body, number = to_json(reading), (version(connection, READINGS, case_id) or 0) + 1
     connection.execute(READINGS.insert().values(case_id=case_id, version=number, body=body))
     return {"reading_sha256": integrity.digest(body), "reading_version": str(number)}
@@ -44,7 +50,10 @@ def keep_reading(connection: sa.Connection, case_id: str, reading: Reading) -> d
 def keep_draft(
     connection: sa.Connection, case_id: str, checked: CheckedDraft, at: datetime | None
 ) -> dict[str, str]:
-    """Keep a draft after the others of its case. Returns: what an entry says of it."""
+    """Keep a draft after the others of its case.
+
+    Returns: what an entry says of it.
+    """
     parent, body = version(connection, DRAFTS, case_id), to_json(checked)
     row = {
         "case_id": case_id,
@@ -64,7 +73,10 @@ def keep_draft(
 
 
 def versions(connection: sa.Connection, case_id: str) -> tuple[DraftVersion, ...]:
-    """Every draft of a case, oldest first. Raises: IntegrityError if one is not what the log says."""
+    """Read every draft of a case, oldest first.
+
+    Raises: IntegrityError if one is not what the log says.
+    """
     integrity.refuse_altered_drafts(connection, case_id)
     columns = [column for column in DRAFTS.c if column.name != "body"]
     body = as_bytes(DRAFTS.c.body).label("body")

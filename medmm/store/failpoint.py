@@ -1,4 +1,4 @@
-"""Places where a test lets the process die, to prove that a step is wholly there or wholly not."""
+"""Places where a test lets the process die, to prove that a step is done wholly or not."""
 
 from __future__ import annotations
 

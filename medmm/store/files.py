@@ -1,4 +1,7 @@
-"""Files of the store: content-addressed objects, secrets, locks. No name ever comes from the input."""
+"""Files of the store: content-addressed objects, secrets, locks.
+
+No name ever comes from the input.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ MOST_VERIFIED = 100_000  # objects that are remembered as verified, some 30 MB
 
 
 class Objects:
-    """The `ObjectStore` of one folder: files under the digest of their content, readable by this user alone.
+    """The `ObjectStore` of one folder: files under their digest, readable by this user alone.
 
-    All lie in one folder, so that one flush of it keeps a whole study; those of earlier releases lie in folders by the first two
-    digits, and stay there.
+    All lie in one folder, so that one flush of it keeps a whole study; those of earlier releases
+    lie in folders by the first two digits, and stay there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,7 +39,10 @@ class Objects:
         ] = {}  # what the file system said of each when it was verified
 
     def path(self, sha256: str) -> Path:
-        """Where an object lies. Raises: InputError if `sha256` is no digest or names nothing here."""
+        """Find an object.
+
+        Raises: InputError if `sha256` is not a digest or names nothing here.
+        """
         path = self.place(sha256)
         if not path.is_file():
             raise InputError(
@@ -45,7 +51,7 @@ class Objects:
         return path
 
     def put(self, source: Path) -> str:
-        """Copy a file in, flushed and renamed into place. Returns: its digest.
+        """Copy a file in, flushed and renamed into place; return its digest.
 
         The same content is kept once: of what is there and sound nothing is written or flushed.
 
@@ -60,11 +66,15 @@ class Objects:
 
     @contextmanager
     def copied(self, sources: Mapping[str, Path]) -> Iterator[Callable[[], None]]:
-        """Copy files in, each under the digest that it had when it was judged; the callable that is given keeps them.
+        """Copy files in, each under the digest that it had when it was judged.
 
-        Until it is called nothing is kept, and what was copied goes again. What is there already and sound is only compared.
+        The callable that is given keeps them.
 
-        Raises: InputError if a file can't be opened or is no longer what was judged; Unavailable as `put`.
+        Until it is called nothing is kept, and what was copied goes again. What is there already
+        and sound is only compared.
+
+        Raises: InputError if a file can't be opened or is no longer what was judged; Unavailable as
+            `put`.
         """
         copies: dict[Path, str] = {}
         try:
@@ -87,14 +97,14 @@ class Objects:
                 temporary.unlink(missing_ok=True)
 
     def _sound(self, sha256: str) -> bool:
-        """Whether an object is there with the bytes of its digest: an altered one is replaced by a copy."""
+        """Tell whether an object is there and sound; an altered one is replaced by a copy."""
         try:
             return sha256_of(self.place(sha256)) == sha256
         except OSError:
             return False
 
     def _copy(self, source: Path) -> tuple[Path, str]:
-        """A private copy of a regular file, and its digest."""
+        """Copy a regular file privately, and give the copy with its digest."""
         with _regular(source) as incoming:
             try:
                 return self._written(incoming)
@@ -124,7 +134,10 @@ class Objects:
         return temporary, digest.hexdigest()
 
     def _settle(self, copies: Mapping[Path, str]) -> None:
-        """Move copies to their places, for good: one flush for each folder, which is one for all that is new."""
+        """Move copies to their places, for good, with one flush for each folder.
+
+        That is one for all that is new.
+        """
         folders = set()
         try:
             for temporary, digest in copies.items():
@@ -147,14 +160,19 @@ class Objects:
                     left.unlink()
 
     def verify(self, sha256: str) -> None:
-        """Raises: IntegrityError if an object's bytes no longer give its digest."""
+        """Refuse an object whose bytes no longer give its digest.
+
+        Raises: IntegrityError if so.
+        """
         if sha256_of(self.path(sha256)) != sha256:
             raise IntegrityError(
                 "an object of the store was altered", remedy="restore it from a copy", sha256=sha256
             )
 
     def verified_path(self, sha256: str) -> Path:
-        """Where an object lies. It is verified when it is first opened in this process, and after any change to its file.
+        """Find an object and verify it.
+
+        It is verified when it is first opened in this process, and after any change to its file.
 
         Raises: as `verify`, and InputError if it is not there.
         """
@@ -188,14 +206,17 @@ class Objects:
         return ObjectFault(kind="altered", text="its bytes are others") if altered else None
 
     def digests(self) -> Iterator[str]:
-        """The names of all objects that are there, in order."""
+        """List the names of all objects that are there, in order."""
         earlier = {file.parent.name + file.name for file in self.folder.glob("[0-9a-f][0-9a-f]/*")}
         yield from sorted(
             filter(is_digest, earlier | {file.name for file in self.folder.glob("[0-9a-f]*")})
         )
 
     def place(self, sha256: str) -> Path:
-        """Where an object would lie. Raises: InputError if `sha256` is no digest."""
+        """Say where an object would lie.
+
+        Raises: InputError if `sha256` is not a digest.
+        """
         if not is_digest(sha256):
             raise InputError(
                 "an object is named by its SHA-256 in hex", remedy="take it from Volume.sha256"
@@ -205,31 +226,36 @@ class Objects:
 
 
 def _state(path: Path) -> tuple[int, ...]:
-    """What changes when a file is written, replaced or renamed into place."""
+    """Read what changes when a file is written, replaced or renamed into place."""
     state = path.stat()
     return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
 def is_read_only(folder: Path, file: Path) -> bool:
-    """Whether a folder is a copy that nothing is to be written to: this user may not, or nobody by their modes may.
+    """Tell whether a folder is a copy that nothing is to be written to.
 
-    False where `file` is not there yet: then the folder is to be made, and an error says why it can't be.
+    This user may not write there, or nobody may by the modes.
+
+    False if `file` is not there yet: then the folder is to be made, and an error says why it
+    can't be.
     """
     if not file.is_file():
         return False
-    marked = any(
-        not path.stat().st_mode & 0o222 for path in (folder, file)
-    )  # binds a superuser too
+    # Binds a superuser too
+    marked = any(not path.stat().st_mode & 0o222 for path in (folder, file))
     return marked or not all(os.access(path, os.W_OK) for path in (folder, file))
 
 
 def secret_path(folder: Path, name: str) -> Path:
-    """Where a key lies once it was made."""
+    """Say where a key lies once it was made."""
     return folder / f"{name}.key"
 
 
 def secret(folder: Path, name: str, *, make: bool = True) -> bytes:
-    """32 random bytes of this installation, made once, readable by this user alone. Raises: OSError if not to be made."""
+    """Read 32 random bytes of this installation, made once, readable by this user alone.
+
+    Raises: OSError if they can't be made.
+    """
     path = secret_path(folder, name)
     if make and not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -251,7 +277,10 @@ def secret(folder: Path, name: str, *, make: bool = True) -> bytes:
 
 
 def _regular(path: Path) -> BinaryIO:
-    """A regular file, whatever was put in its place since it was found. Raises: InputError if it can't be opened or is none."""
+    """Open a regular file, whatever was put in its place since it was found.
+
+    Raises: InputError if it can't be opened or is not a regular file.
+    """
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
@@ -276,7 +305,10 @@ def _not_copied(error: OSError) -> Unavailable:
 
 @contextmanager
 def exclusive(folder: Path, key: str) -> Iterator[None]:
-    """Hold a lock that threads and processes share for equal keys. Raises: Unavailable if it can't be made."""
+    """Hold a lock that threads and processes share for equal keys.
+
+    Raises: Unavailable if it can't be made.
+    """
     stripe = int(hashlib.sha256(key.encode()).hexdigest(), 16) % LOCK_STRIPES
     with ExitStack() as held:
         try:

@@ -1,4 +1,4 @@
-"""Rows held against the log: the entry of the step that kept a part of a case carries its digest."""
+"""Rows held against the log: the entry that kept a part of a case carries its digest."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ REPORTS = sa.select(_REPORT.id, _REPORT.case_id, *bytes_of(_REPORT.body))
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of a JSON value, in hex."""
+    """Digest a JSON value by SHA-256, in hex."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
@@ -62,7 +62,10 @@ def digest_of_draft(row: Mapping[str, Any], body_sha256: str) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class CaseMarks:
-    """What the log says of one case: the last word on each part and on its state, and every report that was signed."""
+    """The log's word on one case: its parts, its state, and every report that was signed.
+
+    For each part and the state that is the last word.
+    """
 
     parts: dict[str, LoggedPart] = field(default_factory=dict)
     versions: dict[str, dict[str, LoggedPart]] = field(
@@ -90,7 +93,7 @@ class CaseMarks:
 
 
 def marks_of(words: Iterable[Word]) -> CaseMarks:
-    """What these words, all about one case, say of it."""
+    """Gather what these words, all about one case, say of it."""
     mark = CaseMarks()
     for word in words:
         mark.add(word)
@@ -102,7 +105,10 @@ def _said_of(connection: sa.Connection, case_id: str) -> CaseMarks:
 
 
 def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
-    """Raises: IntegrityError naming the case, or its report, and the entry, if a part is not what the log says."""
+    """Refuse a case of which a part is not what the log says.
+
+    Raises: IntegrityError naming the case, or its report, and the entry, if so.
+    """
     said = _said_of(connection, case_id)
     for row in connection.execute(CASES.where(_CASE.id == case_id)):
         refuse(_case_problems(row, said))
@@ -122,15 +128,19 @@ def refuse_altered_drafts(connection: sa.Connection, case_id: str) -> None:
 
 
 def refuse_altered_report(connection: sa.Connection, report_id: str) -> None:
-    """Raises: IntegrityError naming report and entry, if the report is not what was signed."""
+    """Refuse a report that is not what was signed.
+
+    Raises: IntegrityError naming report and entry, if so.
+    """
     for row in connection.execute(REPORTS.where(_REPORT.id == report_id)):
         refuse(_report_problems(row, _said_of(connection, row.case_id)))
 
 
 def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
-    """Digests of the files of a case's images, each with who says that they were kept.
+    """List the digests of the files of a case's images, each with who says it was kept.
 
-    Raises: IntegrityError naming case and entry, if the case is not what the log says, or is missing.
+    Raises: IntegrityError naming case and entry, if the case is not what the log says, or is
+        missing.
     """
     refuse_altered_case(connection, case_id)
     body = connection.scalar(sa.select(as_bytes(_CASE.body)).where(_CASE.id == case_id))
@@ -142,7 +152,7 @@ def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
 
 
 def image_files(study: Mapping[str, Any]) -> tuple[str, ...]:
-    """Digests of the files of a study's volumes, from its JSON value."""
+    """List the digests of the files of a study's volumes, from its JSON value."""
     volumes = study["volumes"]
     return tuple(
         dict.fromkeys(d for v in volumes for d in (v.get("file_sha256s") or [v["sha256"]]))
@@ -150,7 +160,7 @@ def image_files(study: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def problems(connection: sa.Connection, said: Mapping[str, CaseMarks]) -> Iterator[AuditProblem]:
-    """Every case and report that is not what the log says, is missing, or that the log does not know."""
+    """Find every case and report that is missing, not what the log says, or unknown to it."""
     cases, reports = set(), set()
     # Not so in a copy of an earlier release.
     in_versions = sa.inspect(connection).has_table("draft")
@@ -188,7 +198,10 @@ def _case_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:
 def _problems_of_versions(
     connection: sa.Connection, part: str, cases: Iterable[str], said: Mapping[str, CaseMarks]
 ) -> Iterator[AuditProblem]:
-    """What is wrong with any version of the reading or draft of any case; of a missing case nothing but that is told."""
+    """Find what is wrong with any version of the reading or draft of any case.
+
+    Of a missing case nothing but that is told.
+    """
     rows: dict[str, list[Any]] = {case_id: [] for case_id in cases}
     for row in connection.execute(VERSIONED[part].order_by("case_id", "version")):
         rows.setdefault(row.case_id, []).append(row)
@@ -201,7 +214,10 @@ def _problems_of_versions(
 def _version_problems(
     part: str, case_id: str, rows: Iterable[Any], said: CaseMarks
 ) -> Iterator[AuditProblem]:
-    """Every version that is not what the log says. Of the newest one the case itself tells, but for what is beside its body."""
+    """Find every version that is not what the log says.
+
+    Of the newest one the case itself tells, but for what is beside its body.
+    """
     logged, last, seen = said.versions[part], said.parts.get(part), set()
     newest = max(logged, key=lambda version: logged[version].entry, default="")
     for row in rows:
@@ -226,7 +242,7 @@ def _row_digest(part: str, row: Any, body: str) -> str:
 
 
 def _state_as_said(state: str, said: CaseMarks) -> bool:
-    """Whether a case stands where the last entry that moved it says, and has a report if it must have one."""
+    """Tell whether a case stands where its last entry says, and has a report if it must."""
     if said.state is not None and state != said.state[1]:
         return False
     if (
@@ -258,7 +274,7 @@ def _missing(place: str, written: LoggedPart) -> AuditProblem:
 def digest_of_row(body: bytes | None) -> str | None:
     """Compute the digest of a kept value; return None if nothing is kept.
 
-    Of what is no JSON it is one that no value has.
+    Of what is not JSON it is one that no value has.
     """
     return None if body is None else _digest_of_json(body)
 
@@ -272,10 +288,14 @@ def _digest_of_json(body: bytes) -> str:
 
 
 def refuse(found: Iterable[AuditProblem]) -> None:
-    """Raises: IntegrityError naming the first of these problems, if there is one."""
+    """Refuse if there is a problem.
+
+    Raises: IntegrityError naming the first of these problems, if there is one.
+    """
     for problem in found:
         raise IntegrityError(
             f"{problem.place} is not what the audit log says: {problem.text}",
-            remedy="stop; restore the data folder from a copy; `medmm audit verify` names all that differs",
+            remedy="stop; restore the data folder from a copy; `medmm audit verify` names all that "
+            "differs",
             kind=problem.kind,
         )

@@ -1,7 +1,10 @@
-"""The log's last word on everything that is kept, one short row each, so that opening a case need not read its whole history.
+"""The log's last word on everything that is kept, one short row each.
 
-A row is derived: it says which entry spoke last of what, and the digest (or the state) that it named. The step that appends an
-entry writes the rows anew; whoever reads one looks at that entry too, and `problems` derives all of them again from the log.
+So opening a case need not read its whole history.
+
+A row is derived: it says which entry spoke last of what, and the digest (or the state) that it
+named. The step that appends an entry writes the rows anew; whoever reads one looks at that entry
+too, and `problems` derives all of them again from the log.
 """
 
 from __future__ import annotations
@@ -34,23 +37,22 @@ STATE, WORKLIST, REPORT, DRAFTED_FROM, OF_CASE = (
     "drafted from",
     "identity as of",
 )
-# Parts that are kept in versions; an entry that names none speaks of the first, which is all that was kept then.
+# Parts that are kept in versions; an entry that names none speaks of the first, which is all that
+# was kept then.
 VERSIONS = {"reading": "reading version", "draft": "draft version"}
 FIRST = "1"
-OF_A_CASE = (
-    *PARTS,
-    *VERSIONS.values(),
-    STATE,
-    REPORT,
-    WORKLIST,
-)  # what only an entry about the case itself speaks of
+# What only an entry about the case itself speaks of
+OF_A_CASE = (*PARTS, *VERSIONS.values(), STATE, REPORT, WORKLIST)
 WORDS = tables.last_words
 RAW = sa.select(*bytes_of(*WORDS.c)).execution_options(yield_per=1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedPart:
-    """The last entry that wrote a part, and the digest it names (None: an entry of an earlier form)."""
+    """The last entry that wrote a part, and the digest that it names.
+
+    None marks an entry of an earlier form.
+    """
 
     entry: int
     sha256: str | None
@@ -58,7 +60,10 @@ class LoggedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowKind:
-    """One kind of row that the log covers: its table, the detail of an entry that names it, and the detail with its digest."""
+    """One kind of row that the log covers: its table and the details of an entry that name it.
+
+    One detail names the row, another has its digest.
+    """
 
     table: str
     column: str
@@ -94,12 +99,13 @@ KINDS = (IDENTITY, STUDY, RECORD, ORDER)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """What an entry says of one thing.
+    """The word of an entry on one thing.
 
     Attributes:
         kind, owner: of what: a part of a case, a report, an identity, a study.
         about: the subject of the entry.
-        value: a digest or a state; None of an entry of an earlier form, which never takes the place of a digest.
+        value: a digest or a state; None of an entry of an earlier form, which never takes the place
+            of a digest.
     """
 
     kind: str
@@ -120,7 +126,10 @@ Words = dict[tuple[str, str], Word]  # by kind and owner
 def words_of(
     entry: int, verb: str, outcome: str, about: str, details: Mapping[str, Any]
 ) -> list[Word]:
-    """What one entry says; one that was not done says nothing, nor does one whose digests are no text."""
+    """Parse what one entry says.
+
+    One that was not done says nothing, nor does one whose digests are not text.
+    """
     if outcome != "done":
         return []
     said: dict[tuple[str, str], Any] = {}
@@ -166,12 +175,15 @@ def take(connection: sa.Connection, entry: int, event: AuditEvent) -> None:
 
 
 def _early(word: Word) -> bool:
-    """Whether it is of an entry that names no digest, which takes the place of none."""
+    """Tell whether a word is of an entry that names no digest, which takes the place of none."""
     return word.value is None and word.kind != DRAFTED_FROM
 
 
 def said(connection: sa.Connection) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Every entry of the log with its number, parsed once. One that can't be read says nothing: checking the log finds it."""
+    """Read every entry of the log with its number, parsed once.
+
+    One that can't be read says nothing: checking the log finds it.
+    """
     for number, entry in log.numbered(connection):
         yield number, _event(entry)
 
@@ -192,7 +204,7 @@ def collected(connection: sa.Connection) -> Words:
 
 
 def fill(connection: sa.Connection) -> None:
-    """Derive the rows that a database of an earlier release lacks; those that are there stay for the check."""
+    """Derive the rows that a database of an earlier release lacks; others stay for the check."""
     there = {
         (row.kind, row.owner) for row in connection.execute(sa.select(WORDS.c.kind, WORDS.c.owner))
     }
@@ -206,14 +218,19 @@ def fill(connection: sa.Connection) -> None:
 
 
 def of_case(connection: sa.Connection, case_id: str) -> list[Word]:
-    """The last words of the entries about a case. Raises: IntegrityError if one is not what its entry says."""
+    """Read the last words of the entries about a case.
+
+    Raises: IntegrityError if one is not what its entry says.
+    """
     return _checked(connection, sa.select(WORDS).where(WORDS.c.about == case_id))
 
 
 def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
-    """Raises: IntegrityError if an entry about a case is later than the rows of its last words: an earlier state was put back.
+    """Refuse a case whose earlier state was put back.
 
     It reads every entry about the case, as what binds does; a look asks the rows alone.
+
+    Raises: IntegrityError if an entry about a case is later than the rows of its last words.
     """
     last: Words = {}
     for number, entry in log.numbered(connection, (case_id,)):
@@ -223,13 +240,17 @@ def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
         if word.kind in OF_A_CASE and rows.get(key) != word:
             raise IntegrityError(
                 f"the row of the last digest of {_place(word)} is not what entry {word.entry} says",
-                remedy="stop; restore the data folder from a copy; `medmm audit verify` names all that differs",
+                remedy="stop; restore the data folder from a copy; `medmm audit verify` names all "
+                "that differs",
                 kind="put back",
             )
 
 
 def of(connection: sa.Connection, kind: str, owner: str) -> Word | None:
-    """The last word on one thing; None where no entry speaks of it. Raises: IntegrityError as `of_case`."""
+    """Read the last word on one thing; None if no entry speaks of it.
+
+    Raises: IntegrityError as `of_case`.
+    """
     where = (WORDS.c.kind == kind) & (WORDS.c.owner == owner)
     return next(iter(_checked(connection, sa.select(WORDS).where(where))), None)
 
@@ -246,14 +267,15 @@ def _checked(connection: sa.Connection, query: sa.Select[Any]) -> list[Word]:
         if word not in entries[word.entry]:
             raise IntegrityError(
                 f"the row of the last digest of {_place(word)} is not what entry {word.entry} says",
-                remedy="stop; restore the data folder from a copy; `medmm audit verify` names all that differs",
+                remedy="stop; restore the data folder from a copy; `medmm audit verify` names all "
+                "that differs",
                 kind="altered",
             )
     return found
 
 
 def problems(connection: sa.Connection, said: Words) -> Iterator[AuditProblem]:
-    """Every row that is not the log's last word, is missing, or of which the log says nothing."""
+    """Find every row that is missing, not the log's last word, or unknown to the log."""
     if not sa.inspect(connection).has_table(WORDS.name):  # a read-only copy of an earlier release
         return
     rows = {(_text(row.kind), _text(row.owner)): row for row in connection.execute(RAW)}
@@ -279,7 +301,7 @@ def _place(word: Word) -> str:
 
 
 def _event(entry: bytes) -> Mapping[str, Any]:
-    """What an entry holds; nothing where it can't be read."""
+    """Parse what an entry holds; {} if it can't be read."""
     try:
         event = json.loads(entry)
     except (ValueError, RecursionError):
@@ -295,7 +317,7 @@ def _words_of(number: int, event: Mapping[str, Any]) -> list[Word]:
 
 
 def by_case(words: Iterable[Word]) -> dict[str, list[Word]]:
-    """Words by what their entries are about."""
+    """Group words by what their entries are about."""
     found: dict[str, list[Word]] = {}
     for word in words:
         found.setdefault(word.about, []).append(word)

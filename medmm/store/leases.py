@@ -1,7 +1,10 @@
-"""Leases on cases: a reader's, which the log tells of, and a process's, held while a model runs in place of a lock.
+"""Leases on cases: a reader's, which the log tells of, and a process's.
 
-An expired lease is free. A process renews its own while it works; of one that died the lease expires by itself. Leases keep
-two from working on the same thing unawares. What is kept is guarded by the steps themselves, so no lease stands under the log.
+A process's is held while a model runs, in place of a lock.
+
+An expired lease is free. A process renews its own while it works; of one that died the lease
+expires by itself. Leases keep two from working on the same thing unawares. What is kept is guarded
+by the steps themselves, so no lease stands under the log.
 """
 
 from __future__ import annotations
@@ -40,7 +43,9 @@ def active(connection: sa.Connection, case_id: str, at: datetime) -> Lease | Non
 def claim(
     connection: sa.Connection, case_id: str, holder: str, at: datetime, until: datetime
 ) -> Lease:
-    """Take the lease on a case for a reader, or renew the reader's own. Of two who claim at once one gets it.
+    """Take the lease on a case for a reader, or renew the reader's own.
+
+    Of two who claim at once one gets it.
 
     Raises: StateError naming the holder while another holds it.
     """
@@ -60,7 +65,10 @@ def unclaim(connection: sa.Connection, case_id: str) -> None:
 
 
 def refuse_others(connection: sa.Connection, case_id: str, by: str, at: datetime) -> None:
-    """Raises: StateError naming the holder if another reader's lease on a case counts at this time."""
+    """Refuse a case on which another reader's lease counts at this time.
+
+    Raises: StateError naming the holder if so.
+    """
     held = active(connection, case_id, at)
     if held is not None and held.holder != by:
         raise StateError(
@@ -73,7 +81,10 @@ def refuse_others(connection: sa.Connection, case_id: str, by: str, at: datetime
 
 
 def refuse_drafting(connection: sa.Connection, case_id: str, at: datetime) -> None:
-    """Raises: Unavailable while a case is drafted: what is decided now would fall away with the earlier draft."""
+    """Refuse a case that is being drafted: a decision now would fall with the earlier draft.
+
+    Raises: Unavailable if so.
+    """
     row = _row(connection, case_id, DRAFT)
     if row is not None and _lease(row).holds(at):
         raise Unavailable(
@@ -95,7 +106,10 @@ class Work:
 
     @property
     def stamp(self) -> str:
-        """What its row says now: another text at every renewal, so that others see it live whatever their clocks say."""
+        """What its row says now.
+
+        It is another text at every renewal, so that others see it live whatever their clocks say.
+        """
         return f"{self.token} {self.beats}"
 
     @property
@@ -108,20 +122,23 @@ class Work:
         )
 
     def take(self, connection: sa.Connection, at: datetime, stale: str | None) -> bool:
-        """Take it where it is free, or where its row still is the `stale` one. Returns: whether it is ours."""
+        """Take it if it is free or its row is still the `stale` one; tell whether it is ours."""
         until = at + timedelta(seconds=WORK_S)
         wanted = Lease(case_id=self.subject, holder=self.holder, since=at, renewed=at, until=until)
         dead = sa.false() if stale is None else LEASES.c.token == stale
         return _put(connection, self.purpose, self.stamp, wanted, dead)
 
     def renew(self, connection: sa.Connection, at: datetime) -> bool:
-        """Renew it. Returns: whether it is still ours."""
+        """Renew it, and tell whether it is still ours."""
         self.beats += 1
         values = _times(at, at + timedelta(seconds=WORK_S)) | {"token": self.stamp}
         return connection.execute(LEASES.update().where(self.mine).values(**values)).rowcount == 1
 
     def end(self, connection: sa.Connection) -> None:
-        """End it in the step that keeps what was worked on. Raises: StateError if another took it over meanwhile."""
+        """End it in the step that keeps what was worked on.
+
+        Raises: StateError if another took it over meanwhile.
+        """
         if connection.execute(LEASES.delete().where(self.mine)).rowcount == 0 and _row(
             connection, self.subject, self.purpose
         ):
@@ -136,9 +153,12 @@ class Work:
 def working(
     work: Work, clock: Callable[[], datetime], read: Transaction, write: Transaction
 ) -> Iterator[Work]:
-    """Hold a process's lease while the body works; wait while another process holds it and is alive.
+    """Hold a process's lease while the body works.
 
-    The step that keeps what was worked on ends it (`Work.end`); where the body fails it is ended too.
+    Wait while another process holds it and is alive.
+
+    The step that keeps what was worked on ends it (`Work.end`); if the body fails it is ended
+    too.
 
     Args:
         read, write: do something in a transaction of its own.
@@ -159,7 +179,10 @@ def working(
 
 
 def _wait(work: Work, clock: Callable[[], datetime], read: Transaction, write: Transaction) -> None:
-    """Take a lease once it is free: it expired, or nothing was heard of its holder for as long as it counts."""
+    """Wait for a lease and take it once it is free.
+
+    It expired, or nothing was heard of its holder for as long as it counts.
+    """
     seen, heard = None, time.monotonic()
     while True:
         row = read(lambda c: _row(c, work.subject, work.purpose))
@@ -186,9 +209,10 @@ def _pulse(
 def _put(
     connection: sa.Connection, purpose: str, token: str, wanted: Lease, also: sa.ColumnElement[bool]
 ) -> bool:
-    """Write a lease where none is, where the one that is there does not count, or where `also` holds.
+    """Write a lease if there is none, or the one there does not count, or `also` holds.
 
-    Returns: whether it was written. One statement decides, so that of two at once one wins on any database.
+    Returns: whether it was written. One statement decides, so that of two at once one wins on any
+        database.
     """
     now = _text(wanted.renewed)
     free = (LEASES.c.until <= now) | (LEASES.c.counts_from > now) | also
@@ -209,7 +233,10 @@ def _put(
 
 
 def claimed(case_id: sa.ColumnElement[str], at: datetime | None) -> sa.ColumnElement[bool]:
-    """The condition that a row of the table is the reader's lease on a case and counts at this time; never without one."""
+    """Make the condition that a row is the reader's lease on a case and counts at this time.
+
+    It is never met without a row.
+    """
     if at is None:
         return sa.false()
     now = _text(at)
@@ -236,5 +263,5 @@ def _times(renewed: datetime, until: datetime) -> dict[str, str]:
 
 
 def _text(at: datetime) -> str:
-    """A moment as text that sorts: UTC, to the microsecond."""
+    """Format a moment as text that sorts: UTC, to the microsecond."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,7 +1,9 @@
-"""Who the patients are, the studies and the stored files held against the log: the entry that kept them names their digests.
+"""Who the patients are, the studies and the stored files, held against the log.
 
-Names and numbers of patients are compared by keyed digests (`medmm.audit.identity_digest`). Entries of before these digests
-say nothing of them: what they kept is neither sound nor altered.
+The entry that kept them names their digests.
+
+Names and numbers of patients are compared by keyed digests (`medmm.audit.identity_digest`). Entries
+of before these digests say nothing of them: what they kept is neither sound nor altered.
 """
 
 from __future__ import annotations
@@ -34,7 +36,10 @@ GONE = "none"  # the digest of a row that was taken away
 
 @dataclass(slots=True, kw_only=True)
 class LoggedRows:
-    """What the entries say beside their last words: by digest the first entry that kept a file, and which cover nothing."""
+    """The rows that entries name beside their last words.
+
+    That is, by digest, the first entry that kept a file, and the entries that cover nothing.
+    """
 
     objects: dict[str, int] = field(default_factory=dict)
     early: set[str] = field(default_factory=set)  # subjects of entries of an earlier form
@@ -43,7 +48,10 @@ class LoggedRows:
     size: int = 0
 
     def add(self, entry: int, event: Mapping[str, Any]) -> None:
-        """Take in the next entry of the log; of one that was not done, or can't be read, nothing but its number."""
+        """Take in the next entry of the log.
+
+        Of one that was not done, or can't be read, only its number counts.
+        """
         self.size = entry
         details = event.get("details")
         if event.get("outcome") != "done" or not isinstance(details, dict) or "verb" not in event:
@@ -59,7 +67,10 @@ class LoggedRows:
 
     @property
     def not_covered_before(self) -> int | None:
-        """The first entry from which on every one covers what it keeps; None where no entry is of an earlier form."""
+        """The first entry from which on every one covers what it keeps.
+
+        None if no entry is of an earlier form.
+        """
         if not self.last_early:
             return None
         return max(self.first_covering or self.size + 1, self.last_early + 1)
@@ -67,7 +78,10 @@ class LoggedRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogCoverage:
-    """What a check of the rows found, and which stored files are still to be looked at (by digest, who names them)."""
+    """The findings of a check of the rows, and the stored files still to be looked at.
+
+    By the digest of each file it holds who names it.
+    """
 
     problems: tuple[AuditProblem, ...]
     not_covered_before: int | None
@@ -77,7 +91,10 @@ class LogCoverage:
 
 
 def digests(secret: bytes | None) -> dict[RowKind, Digest]:
-    """How the digest of each kind of row is made; without the installation's key no identity has one."""
+    """Say how the digest of each kind of row is made.
+
+    Without the installation's key no identity has one.
+    """
 
     def keyed(owner: str, body: bytes) -> str:
         value = _value(body)
@@ -138,9 +155,10 @@ def check(
 
 
 def identity_now(connection: sa.Connection, secret: bytes, patient_key: str) -> str | None:
-    """The keyed digest of an identity that is kept, held against the log; None where none is.
+    """Digest an identity that is kept, held against the log; None if none is.
 
-    Raises: IntegrityError naming patient key and entry, if it is not what the last entry says, or is missing.
+    Raises: IntegrityError naming patient key and entry, if it is not what the last entry says, or
+        is missing.
     """
     written = _last(connection, IDENTITY, patient_key)
     body = _body(connection, IDENTITY, patient_key)
@@ -153,19 +171,28 @@ def identity_now(connection: sa.Connection, secret: bytes, patient_key: str) -> 
 
 
 def restated_entry(connection: sa.Connection, case_id: str, patient_key: str) -> int | None:
-    """The entry that stated an identity otherwise than it was when the case's report was signed; None where none did."""
+    """Find the entry that stated an identity otherwise than when the report was signed.
+
+    None if none did.
+    """
     signed = last_words.of(connection, f"{last_words.OF_CASE} {case_id}", patient_key)
     now = _last(connection, IDENTITY, patient_key)
     return now.entry if signed and now and now.sha256 != signed.value else None
 
 
 def refuse_altered_order(connection: sa.Connection, secret: bytes, uid: str) -> None:
-    """Raises: IntegrityError naming study and entry, if its order is not what the last entry says, or is missing."""
+    """Refuse a study whose order is missing or not what the last entry says.
+
+    Raises: IntegrityError naming study and entry, if so.
+    """
     _refuse_altered(connection, ORDER, uid, secret)
 
 
 def refuse_altered_study(connection: sa.Connection, uid: str) -> None:
-    """Raises: IntegrityError naming study and entry, if a study or its record is not what the last entry says."""
+    """Refuse a study if it or its record is not what the last entry says.
+
+    Raises: IntegrityError naming study and entry, if so.
+    """
     for kind in (STUDY, RECORD):
         _refuse_altered(connection, kind, uid, None)
 
@@ -184,7 +211,7 @@ def _refuse_altered(
 
 
 def object_problems(objects: ObjectStore, named: Mapping[str, str]) -> Iterator[AuditProblem]:
-    """Every stored file whose bytes are not those of its digest, and every named one that is missing.
+    """Find every stored file whose bytes are not its digest's, and every named one missing.
 
     Args:
         named: by digest, who says that the file was kept.
@@ -200,7 +227,10 @@ def object_problems(objects: ObjectStore, named: Mapping[str, str]) -> Iterator[
 
 
 def refuse_altered_objects(objects: ObjectStore, named: Mapping[str, str]) -> None:
-    """Raises: IntegrityError naming the first file that is altered or missing, and who says that it was kept."""
+    """Refuse stored files of which one is altered or missing.
+
+    Raises: IntegrityError naming the first such file, and who says that it was kept.
+    """
     for sha256, who in named.items():
         problem = _object_problem(objects, sha256, who)
         integrity.refuse((problem,) if problem else ())
@@ -215,7 +245,7 @@ def _object_problem(objects: ObjectStore, sha256: str, who: str) -> AuditProblem
 
 
 def _last(connection: sa.Connection, kind: RowKind, owner: str) -> LoggedPart | None:
-    """The last word on one row, whatever study or case its entry is about."""
+    """Find the last word on one row, whatever study or case its entry is about."""
     word = last_words.of(connection, kind.table, owner)
     return None if word is None else word.written
 
@@ -225,14 +255,17 @@ def _tables(connection: sa.Connection) -> set[str]:
 
 
 def _body(connection: sa.Connection, kind: RowKind, owner: str) -> bytes | None:
-    """The bytes of a row's body; None if there is no such row."""
+    """Read the bytes of a row's body; None if there is no such row."""
     table = tables.metadata.tables[kind.table]
     query = sa.select(as_bytes(table.c.body)).where(table.c[kind.column] == owner)
     return connection.scalar(query)
 
 
 def _rows(connection: sa.Connection, kind: RowKind) -> Iterator[tuple[str, bytes]]:
-    """Owner and body of every row, as text and bytes whatever type a tampering hand gave them."""
+    """Read owner and body of every row, whatever type a tampering hand gave them.
+
+    They come as text and bytes.
+    """
     table = tables.metadata.tables[kind.table]
     query = sa.select(as_bytes(table.c[kind.column]).label("owner"), *bytes_of(table.c.body))
     for row in connection.execute(query.execution_options(yield_per=100)):
@@ -240,9 +273,10 @@ def _rows(connection: sa.Connection, kind: RowKind) -> Iterator[tuple[str, bytes
 
 
 def _may_be_early(connection: sa.Connection, kind: RowKind, owner: str, said: LoggedRows) -> bool:
-    """Whether an entry of an earlier form may have kept a row.
+    """Tell whether an entry of an earlier form may have kept a row.
 
-    Such an entry names the study or the case, never the patient: of an identity it can't be told which one kept it.
+    Such an entry names the study or the case, never the patient: of an identity it can't be told
+    which one kept it.
     """
     if kind is IDENTITY:
         return bool(said.early)
@@ -254,7 +288,7 @@ def _may_be_early(connection: sa.Connection, kind: RowKind, owner: str, said: Lo
 def _of_early_studies(
     connection: sa.Connection, uids: Iterable[str], said: LoggedRows
 ) -> dict[str, str]:
-    """The files that studies of earlier entries name themselves; what can't be read names none."""
+    """List the files that studies of earlier entries name; what can't be read names none."""
     named: dict[str, str] = {}
     for uid in (uid for uid in uids if uid in said.early):
         body = _body(connection, STUDY, uid)
@@ -274,7 +308,7 @@ def _named(said: LoggedRows) -> dict[str, str]:
 
 
 def _value(body: bytes) -> tuple[Any] | None:
-    """A kept value; None for what is no JSON."""
+    """Parse a kept value, as a tuple of it alone; None if it is not JSON."""
     try:
         return (json.loads(body),)
     except (ValueError, RecursionError):

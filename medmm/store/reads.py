@@ -31,7 +31,10 @@ T = TypeVar("T")
 def noun(
     c: sa.Connection, kind: type[T], body: sa.Column[Any], column: sa.Column[Any], value: str
 ) -> T:
-    """Read one noun by a column. Raises: InputError if there is none."""
+    """Read one noun by a column.
+
+    Raises: InputError if there is none.
+    """
     found = c.scalar(select(body, column, value))
     if found is None:
         raise missing(column.table.name, value)
@@ -39,33 +42,48 @@ def noun(
 
 
 def report(connection: sa.Connection, report_id: str) -> SignedReport:
-    """Read a signed report. Raises: IntegrityError if it is not what was signed."""
+    """Read a signed report.
+
+    Raises: IntegrityError if it is not what was signed.
+    """
     integrity.refuse_altered_report(connection, report_id)
     return noun(connection, SignedReport, tables.reports.c.body, tables.reports.c.id, report_id)
 
 
 def study(connection: sa.Connection, uid: str) -> Study:
-    """Read a study. Raises: IntegrityError if it is not what the log says."""
+    """Read a study.
+
+    Raises: IntegrityError if it is not what the log says.
+    """
     log_coverage.refuse_altered_study(connection, uid)
     return noun(connection, Study, tables.studies.c.body, tables.studies.c.uid, uid)
 
 
 def identity(connection: sa.Connection, secret: bytes, patient_key: str) -> PatientIdentity:
-    """Read who a patient key is. Raises: IntegrityError if the log says otherwise."""
+    """Read who a patient key is.
+
+    Raises: IntegrityError if the log says otherwise.
+    """
     log_coverage.identity_now(connection, secret, patient_key)
     table = tables.identities
     return noun(connection, PatientIdentity, table.c.body, table.c.patient_key, patient_key)
 
 
 def order(connection: sa.Connection, secret: bytes, study_uid: str) -> StudyOrder:
-    """Read what joins a study to its order. Raises: IntegrityError as `study`."""
+    """Read what joins a study to its order.
+
+    Raises: IntegrityError as `study`.
+    """
     log_coverage.refuse_altered_order(connection, secret, study_uid)
     body = connection.scalar(select(tables.orders.c.body, tables.orders.c.study_uid, study_uid))
     return StudyOrder() if body is None else from_json(StudyOrder, body)
 
 
 def case_file(connection: sa.Connection, case_id: str) -> CaseFile:
-    """Read everything of one case. Raises: IntegrityError if the log says otherwise."""
+    """Read everything of one case.
+
+    Raises: IntegrityError if the log says otherwise.
+    """
     integrity.refuse_altered_case(connection, case_id)
     row = connection.execute(sa.select(*worklist.READ).where(tables.cases.c.id == case_id)).first()
     if row is None:
@@ -79,7 +97,10 @@ def case_file(connection: sa.Connection, case_id: str) -> CaseFile:
 def printed(
     connection: sa.Connection, secret: bytes, report_id: str
 ) -> tuple[Printed, dict[str, str]]:
-    """A signed report with all that it is printed from; digests of its images, each with who names them."""
+    """Read a signed report with all that it is printed from, and its images' digests.
+
+    Each digest comes with who names it.
+    """
     signed = report(connection, report_id)
     last_words.refuse_put_back(connection, signed.case_id)
     named = integrity.files_of_case(connection, signed.case_id)
@@ -104,7 +125,10 @@ def files_of(connection: sa.Connection, study_uid: str) -> dict[str, str | None]
 
 
 def study_of(connection: sa.Connection, case_id: str) -> str:
-    """Read the UID of the study of a case. Raises: InputError if there is no such case."""
+    """Read the UID of the study of a case.
+
+    Raises: InputError if there is no such case.
+    """
     found = connection.scalar(select(tables.cases.c.study_uid, tables.cases.c.id, case_id))
     if found is None:
         raise missing("case", case_id)

@@ -1,7 +1,9 @@
-"""Results that a repeated call gets again: under its idempotency key, by reference to what is kept, for some days.
+"""Results that a repeated call gets again, under its idempotency key, for some days.
 
-What a reference names can be replaced: a study grows, a case takes notices. Before it is, the result goes to the keys that
-refer to it, so that a repeated call gets what the first one got.
+A result that is kept elsewhere is only referred to.
+
+What a reference names can be replaced: a study grows, a case takes notices. Before it is, the
+result goes to the keys that refer to it, so that a repeated call gets what the first one got.
 """
 
 from __future__ import annotations
@@ -28,30 +30,33 @@ Names = tuple[str, ...]  # what a row goes by
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiry:
-    """How long results are given again, by the clock of the house."""
+    """The time for which results are given again, by the clock of the house."""
 
     days: float = REPLAY_DAYS
     clock: Clock = utc_now
 
     def now(self) -> str:
-        """When a result is kept, as text that sorts."""
+        """Say when a result is kept, as text that sorts."""
         return _moment(self.clock())
 
     def oldest(self) -> str:
-        """When the oldest result was kept that is still given, as text that sorts."""
+        """Say when the oldest result was kept that is still given, as text that sorts."""
         return _moment(self.clock() - timedelta(days=self.days))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where one kind of result is kept, and what holds it against the log (of some kinds nothing does)."""
+    """The place of one kind of result, and what holds it against the log.
+
+    Of some kinds nothing does.
+    """
 
     body: sa.Column[Any]
     columns: tuple[sa.Column[Any], ...]
     check: Callable[[sa.Connection, str], None] | None = None
 
     def value(self, names: Names) -> sa.Select[Any]:
-        """The query for the JSON value that is kept there; of names that name nothing there it finds none."""
+        """Make the query for the JSON value kept there; names that name nothing find none."""
         if len(names) != len(self.columns):
             return sa.select(self.body).where(sa.false())
         pairs = zip(self.columns, names, strict=True)
@@ -98,7 +103,8 @@ def remember(
 ) -> None:
     """Keep under a key what its call gave, and forget what has expired.
 
-    A result that is kept as it is is referred to; any other (names of files, a row of a table of models) is kept whole.
+    A result that is kept as it is is referred to; any other (names of files, a row of a table of
+    models) is kept whole.
 
     Args:
         result: a noun, or a JSON value.
@@ -126,10 +132,10 @@ def remember(
 def recall(
     connection: sa.Connection, expiry: Expiry, key: str, verb: str, request_sha256: str
 ) -> object:
-    """The JSON value of the result that was given under a key; None if there is none, or it has expired.
+    """Recall the JSON value of the result given under a key; None if none or expired.
 
-    Raises: StateError if the key was used for another verb or request; IntegrityError if the result is no longer what
-        was given, or what it is a part of is not what the log says.
+    Raises: StateError if the key was used for another verb or request; IntegrityError if the result
+        is no longer what was given, or what it is a part of is not what the log says.
     """
     table = tables.idempotency
     fresh = table.c.at >= expiry.oldest()
@@ -150,14 +156,18 @@ def recall(
     if row.result_sha256 not in (None, integrity.digest(value)):  # none: of an earlier release
         raise IntegrityError(
             f"the result of an earlier call ({row.verb}) is not what was given then",
-            remedy="stop; restore the data folder from a copy; `medmm audit verify` names what differs",
+            remedy="stop; restore the data folder from a copy; `medmm audit verify` names what "
+            "differs",
             kept=f"{row.kind or 'result'} {row.names or ''}".strip(),
         )
     return value
 
 
 def replaced(connection: sa.Connection, kind: str, names: Names, value: Any) -> None:
-    """Give the keys that refer to a row what they were answered with, before another value takes its place."""
+    """Give the keys that refer to a row what they were answered with.
+
+    This comes before another value takes its place.
+    """
     table = tables.idempotency
     refers = (
         (table.c.kind == kind)
@@ -170,7 +180,7 @@ def replaced(connection: sa.Connection, kind: str, names: Names, value: Any) -> 
 
 
 def _where(connection: sa.Connection, result: object, subject: str) -> tuple[str, Names] | None:
-    """Kind and names of the row that a result is kept in; None of what is kept nowhere."""
+    """Find kind and names of the row that a result is kept in; None if it is kept nowhere."""
     match result:
         case Study():
             return "study", (result.uid,)
@@ -190,12 +200,12 @@ def _where(connection: sa.Connection, result: object, subject: str) -> tuple[str
 
 
 def _typed(column: sa.Column[Any], name: str) -> str | int | None:
-    """A name as its column holds it: a text or a number."""
+    """Convert a name to what its column holds: a text or a number."""
     if column.type.python_type is int:
         return int(name) if name.isdecimal() else None
     return name
 
 
 def _moment(at: datetime) -> str:
-    """A time in UTC as text that sorts."""
+    """Format a time in UTC as text that sorts."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,4 +1,4 @@
-"""The versions of a case's signed report: each is a row of its own, and none is ever changed."""
+"""The versions of a case's signed report: each in a row, and none is ever changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from medmm.store import tables
 
 
 def of_case(connection: sa.Connection, case_id: str) -> tuple[SignedReport, ...]:
-    """Every version of a case's report, oldest first; whoever asks has held them against the log."""
+    """Read every version of a case's report, oldest first.
+
+    Whoever asks has held them against the log.
+    """
     query = sa.select(tables.reports.c.body).where(tables.reports.c.case_id == case_id)
     found = [from_json(SignedReport, body) for body in connection.scalars(query)]
     return tuple(sorted(found, key=lambda report: report.version))

@@ -83,7 +83,10 @@ class Step:
         self.verb, self._kept, self._named = event.verb, {}, {}
 
     def finish(self) -> None:
-        """Append the last event. Raises: StateError if there is none, or if a part or the state of a case changed after it."""
+        """Append the last event.
+
+        Raises: StateError if there is none, or if a part or the state of a case changed after it.
+        """
         if self._event is None or self._kept or self._moved or self._relisted:
             raise StateError(
                 "a step without an audit entry", remedy="record an event in every step"
@@ -119,7 +122,7 @@ class Step:
         self._names("study", study_uid, objects=" ".join(sorted(set(sha256s))))
 
     def save_study(self, study: Study, files: Mapping[str, str | None] | None = None) -> None:
-        """Keep a study, and by their digests the files it is made of now with their SOP Instance UIDs.
+        """Keep a study, and the files that it is made of now: SOP Instance UIDs by digest.
 
         Its cases keep the images that they were opened with.
         """
@@ -144,7 +147,7 @@ class Step:
         self._names("study", study_uid, order_hmac=identity_hmac(self._secret, study_uid, body))
 
     def drop_context(self, study_uid: str) -> None:
-        """Join no record to a study any more; its cases keep theirs."""
+        """Take its record from a study; its cases keep theirs."""
         self._connection.execute(
             tables.contexts.delete().where(tables.contexts.c.study_uid == study_uid)
         )
@@ -177,7 +180,10 @@ class Step:
             )
 
     def open_case(self, case: Case, at: datetime, site: str | None = None) -> None:
-        """Keep a case; of one that is there already the study's newest notices, until a reader has decided on it."""
+        """Keep a case; one that is there already gets the study's newest notices.
+
+        After a reader has decided on it, nothing changes.
+        """
         query = sa.select(tables.cases.c.body, tables.cases.c.state).where(
             tables.cases.c.id == case.id
         )
@@ -207,7 +213,7 @@ class Step:
                 self._kept["site_sha256"] = integrity.digest(site)
 
     def cases_of(self, study_uid: str) -> dict[str, CaseState]:
-        """The cases of a study and where they stand."""
+        """Read the cases of a study and their states."""
         query = sa.select(tables.cases.c.id, tables.cases.c.state).where(
             tables.cases.c.study_uid == study_uid
         )
@@ -230,7 +236,10 @@ class Step:
     def save_decisions(
         self, case_id: str, decisions: tuple[Decision, ...], *, expected: tuple[Decision, ...]
     ) -> None:
-        """Keep decisions. Raises: StateError if somebody else decided since `expected` was read."""
+        """Keep decisions.
+
+        Raises: StateError if somebody else decided since `expected` was read.
+        """
         kept = self._connection.scalar(
             sa.select(tables.cases.c.decisions).where(tables.cases.c.id == case_id)
         )
@@ -239,7 +248,11 @@ class Step:
         self._update_case(case_id, decisions=to_json(decisions))
 
     def set_state(self, case_id: str, state: CaseState, *, expected: CaseState) -> None:
-        """Move a case on. Raises: StateError if it is no longer where `expected` says, IntegrityError if it was put back."""
+        """Move a case on.
+
+        Raises: StateError if it is no longer where `expected` says; IntegrityError if it was put
+            back.
+        """
         last_words.refuse_put_back(self._connection, case_id)
         where = (tables.cases.c.id == case_id) & (tables.cases.c.state == expected.value)
         if (
@@ -269,7 +282,10 @@ class Step:
         self._update_case(report.case_id, report_id=report.id)
 
     def claim(self, case_id: str, holder: str, at: datetime, until: datetime) -> Lease:
-        """Take or renew a reader's lease on a case. Raises: as `leases.claim`."""
+        """Take or renew a reader's lease on a case.
+
+        Raises: as `leases.claim`.
+        """
         return leases.claim(self._connection, case_id, holder, at, until)
 
     def unclaim(self, case_id: str) -> None:
@@ -277,21 +293,33 @@ class Step:
         leases.unclaim(self._connection, case_id)
 
     def refuse_others(self, case_id: str, by: str, at: datetime) -> None:
-        """Raises: StateError while another reader works on a case, as `leases.refuse_others`."""
+        """Refuse a case while another reader works on it.
+
+        Raises: StateError as `leases.refuse_others`.
+        """
         leases.refuse_others(self._connection, case_id, by, at)
 
     def refuse_drafting(self, case_id: str, at: datetime) -> None:
-        """Raises: Unavailable while a case is drafted."""
+        """Refuse a case while it is drafted.
+
+        Raises: Unavailable if so.
+        """
         leases.refuse_drafting(self._connection, case_id, at)
 
     def end(self, work: leases.Work) -> None:
-        """End a process's lease with what it was held for. Raises: as `leases.Work.end`."""
+        """End a process's lease with what it was held for.
+
+        Raises: as `leases.Work.end`.
+        """
         work.end(self._connection)
 
     def remember(
         self, key: str, verb: str, request_sha256: str, result: object, subject: str = ""
     ) -> None:
-        """Keep a verb's result under its idempotency key; see `replays.remember`. Raises: StateError if the key is taken."""
+        """Keep a verb's result under its idempotency key; see `replays.remember`.
+
+        Raises: StateError if the key is taken.
+        """
         replays.remember(self._connection, self._expiry, key, verb, request_sha256, result, subject)
 
     def _update_case(self, case_id: str, **values: Any) -> None:
@@ -311,7 +339,7 @@ class Step:
         self._relisted.add(case_id)
 
     def _names(self, owner: str, value: str, **digests: str) -> None:
-        """What the next event will name, with whose it is."""
+        """Have the next event name something, with whose it is."""
         _refuse_second(owner, self._named.get(owner, value), value)
         self._named |= {owner: value, **digests}
 

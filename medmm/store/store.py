@@ -47,10 +47,12 @@ T = TypeVar("T")
 
 
 class Store:
-    """Everything under one data folder. Safe from several threads and processes; no global state.
+    """The store of one data folder: everything that lies under it.
 
-    A folder that can't be written to, or that nobody may write to by its modes, is a read-only copy: its log can be
-    checked, and no step be taken. Nothing is made or changed in it.
+    Safe from several threads and processes; no global state.
+
+    A folder that can't be written to, or that nobody may write to by its modes, is a read-only
+    copy: its log can be checked, and no step be taken. Nothing is made or changed in it.
     """
 
     def __init__(
@@ -87,11 +89,15 @@ class Store:
             else:
                 self._database.upgrade(lambda connection: _fill(connection, progress))
                 self._refuse_other_keys()
-                self._cover()  # a crash may have left the last entries without their line in the heads file
+                # A crash may have left the last entries without their line in the heads file
+                self._cover()
             on_failure.pop_all()
 
     def _refuse_other_keys(self) -> None:
-        """Raises: ConfigError if a shared database has the log of an installation whose keys are not in this folder."""
+        """Refuse a shared database whose log is of an installation with other keys.
+
+        Raises: ConfigError if its keys are not in this folder.
+        """
         if self.dialect.shared and self._read(lambda c: log.is_signed_by_another(c, self._signer)):
             raise ConfigError(
                 "the log of the database was signed with a key that is not in the data folder",
@@ -101,7 +107,7 @@ class Store:
             )
 
     def database(self) -> str:
-        """Name the database, its release and its place; it is asked, so that it is known to answer."""
+        """Name the database, its release and its place; it is asked, so that it must answer."""
         (place,) = self.dialect.where.values()
         return f"{self._read(self.dialect.version)}, {place}"
 
@@ -117,7 +123,9 @@ class Store:
         url: str | None = None,
         progress: worklist.Progress | None = None,
     ) -> Store:
-        """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise.
+        """Open a data folder, making folder, keys and tables if they are missing.
+
+        Heads go beside the folder unless told otherwise.
 
         Args:
             replay_days: how long a call with the same idempotency key gets the first result again.
@@ -135,7 +143,10 @@ class Store:
         self._database.close()
 
     def refuse_closed(self) -> None:
-        """Raises: StateError after `close`."""
+        """Refuse what comes after `close`.
+
+        Raises: StateError if so.
+        """
         if self._closed:
             raise StateError(
                 "it was closed already", remedy="open it again", data_dir=str(self.data_dir)
@@ -149,14 +160,14 @@ class Store:
 
     @contextmanager
     def step(self, *, look: bool = False) -> Iterator[Step]:
-        """A write transaction that commits all or nothing.
+        """Open a write transaction that commits all or nothing.
 
         Args:
-            look: keeps nothing but its entry: then the database alone is flushed, and its head with the next step that keeps
-                something, or the next opening.
+            look: keeps nothing but its entry: then the database alone is flushed, and its head with
+                the next step that keeps something, or the next opening.
 
-        Raises: StateError if nothing was recorded in the audit log; Unavailable if the database is locked or full;
-            ConfigError if the data folder is a read-only copy.
+        Raises: StateError if nothing was recorded in the audit log; Unavailable if the database is
+            locked or full; ConfigError if the data folder is a read-only copy.
         """
         self.refuse_read_only()
         with self._database.write() as connection:
@@ -202,17 +213,24 @@ class Store:
         return self._read(lambda c: leases.active(c, case_id, at))
 
     def refuse_others(self, case_id: str, by: str, at: datetime) -> None:
-        """Raises: StateError while another reader works on a case, as `leases.refuse_others`."""
+        """Refuse a case while another reader works on it.
+
+        Raises: StateError as `leases.refuse_others`.
+        """
         self._read(lambda c: leases.refuse_others(c, case_id, by, at))
 
     def secret(self, name: str) -> bytes:
-        """A 32-byte key of this installation, made on first use. Raises: ConfigError if it can't be read or made."""
+        """Read a 32-byte key of this installation, made on first use.
+
+        Raises: ConfigError if it can't be read or made.
+        """
         try:
             return files.secret(self.data_dir / "keys", name, make=not self.read_only)
         except OSError as error:
             raise ConfigError(
                 f"the keys of the data folder can't be used: {type(error).__name__}",
-                remedy="make the folder `keys` in data_dir readable for this user; a copy needs its keys too",
+                remedy="make the folder `keys` in data_dir readable for this user; a copy needs "
+                "its keys too",
                 data_dir=str(self.data_dir),
             ) from error
 
@@ -225,53 +243,69 @@ class Store:
         return self.objects.copied(sources)
 
     def files_of(self, study_uid: str) -> dict[str, str | None]:
-        """The files that a study was made of: SOP Instance UID by digest."""
+        """List the files that a study was made of: SOP Instance UID by digest."""
         return self._read(lambda c: reads.files_of(c, study_uid))
 
     def object_place(self, sha256: str) -> Path:
-        """Where a kept file lies, unchecked: who opens it compares its digest."""
+        """Say where a kept file lies, unchecked: whoever opens it compares its digest."""
         return self.objects.place(sha256)
 
     def object_path(self, sha256: str) -> Path:
-        """Where a kept file lies. Its content is verified the first time, and again when the file system says it changed.
+        """Find a kept file, with its content verified.
+
+        That is done the first time, and again when the file system says it changed.
 
         Raises: IntegrityError if its content is no longer what it is named after.
         """
         return self.objects.verified_path(sha256)
 
     def study(self, uid: str) -> Study:
-        """The study of this UID. Raises: IntegrityError if it or its record is not what the log says."""
+        """Read the study of this UID.
+
+        Raises: IntegrityError if it or its record is not what the log says.
+        """
         return self._read(lambda c: reads.study(c, uid))
 
     def keeps_study(self, uid: str) -> bool:
-        """Whether a study of this UID passed the gate and is kept."""
+        """Tell whether a study of this UID passed the gate and is kept."""
         found = self._read(
             lambda c: c.scalar(reads.select(tables.studies.c.uid, tables.studies.c.uid, uid))
         )
         return found is not None
 
     def context(self, study_uid: str) -> ClinicalContext | None:
-        """The record that was last joined to a study."""
+        """Read the record that was last joined to a study."""
         return self._read(lambda c: reads.context(c, study_uid))
 
     def study_of(self, case_id: str) -> str:
-        """UID of the study of a case."""
+        """Read the UID of the study of a case."""
         return self._read(lambda c: reads.study_of(c, case_id))
 
     def identity(self, patient_key: str) -> PatientIdentity:
-        """Who a patient key is. Raises: IntegrityError if that is not what its last entry in the log says."""
+        """Read who a patient key is.
+
+        Raises: IntegrityError if that is not what its last entry in the log says.
+        """
         return self._read(lambda c: reads.identity(c, self.secret("patient"), patient_key))
 
     def report(self, report_id: str) -> SignedReport:
-        """A signed report. Raises: IntegrityError if it is not what its entry in the log says."""
+        """Read a signed report.
+
+        Raises: IntegrityError if it is not what its entry in the log says.
+        """
         return self._read(lambda c: reads.report(c, report_id))
 
     def order(self, study_uid: str) -> StudyOrder:
-        """What joins a study to its order; of a study of an earlier release nothing. Raises: IntegrityError as `study`."""
+        """Read what joins a study to its order; of a study of an earlier release nothing does.
+
+        Raises: IntegrityError as `study`.
+        """
         return self._read(lambda c: reads.order(c, self.secret("patient"), study_uid))
 
     def printed(self, report_id: str) -> Printed:
-        """A signed report with all that it is printed from, read and checked in one transaction; its images are checked too.
+        """Read a signed report with all that it is printed from, checked in one transaction.
+
+        Its images are checked too.
 
         Raises: IntegrityError naming what is not what the log says, and the entry.
         """
@@ -281,41 +315,50 @@ class Store:
         return printed
 
     def refused_study(self, study_uid: str) -> NotEvaluable | None:
-        """What the gate last said of a study that it did not let pass; None where it was never asked or let it pass."""
+        """Read what the gate last said of a study that it did not let pass.
+
+        None if it was never asked, or let the study pass.
+        """
         return next((one for one in reversed(self.not_evaluable()) if one.uid == study_uid), None)
 
     def not_evaluable(self) -> tuple[NotEvaluable, ...]:
-        """All refusals and holds, oldest first."""
+        """Read all refusals and holds, oldest first."""
         return self._read(reads.not_evaluable)
 
     def released(self) -> dict[str, frozenset[str]]:
-        """Codes of what persons let pass the gate, by the digest of the file."""
+        """Read the codes of what persons let pass the gate, by the digest of the file."""
         return self._read(reads.released)
 
     def case_file(self, case_id: str) -> CaseFile:
-        """Everything of one case, checked and read in one transaction. Raises: IntegrityError if a part is not what the log says."""
+        """Read everything of one case, checked and read in one transaction.
+
+        Raises: IntegrityError if a part is not what the log says.
+        """
         return self._read(lambda c: reads.case_file(c, case_id))
 
     def drafts(self, case_id: str) -> tuple[DraftVersion, ...]:
-        """List every version of a case's draft, oldest first. Raises: as `case_file`."""
+        """List every version of a case's draft, oldest first.
+
+        Raises: as `case_file`.
+        """
         self.study_of(case_id)
         return self._read(lambda c: drafts.versions(c, case_id))
 
     def drafted_from(self, case_id: str) -> str | None:
-        """What the last draft of a case says that it was made from; None of an earlier release's."""
+        """Read what a case's last draft was made from; None if it is an earlier release's."""
         word = self._read(lambda c: last_words.of(c, last_words.DRAFTED_FROM, case_id))
         return None if word is None else word.value
 
     def studies_of(self, patient_key: str) -> tuple[str, ...]:
-        """UIDs of the studies of a patient."""
+        """List the UIDs of the studies of a patient."""
         return self._read(lambda c: reads.studies_of(c, patient_key))
 
     def cases_of(self, study_uid: str) -> tuple[str, ...]:
-        """Ids of the cases of a study, oldest first."""
+        """List the ids of the cases of a study, oldest first."""
         return self._read(lambda c: reads.cases_of(c, study_uid))
 
     def signed_of(self, study_uid: str) -> list[CaseFile]:
-        """The cases of a study with a signed report."""
+        """Read the cases of a study with a signed report."""
         table = tables.cases
         query = sa.select(table.c.id).where(
             (table.c.study_uid == study_uid) & table.c.report_id.is_not(None)
@@ -325,26 +368,40 @@ class Store:
     def cases(
         self, wanted: CaseFilter = ALL_CASES, part: Page = WHOLE, at: datetime | None = None
     ) -> tuple[CaseSummary, ...]:
-        """The worklist: what is asked for, and of that a page. Args and Raises: as `worklist.page`."""
+        """Read the worklist: what is asked for, and of that a page.
+
+        Args and Raises: as `worklist.page`.
+        """
         return self._read(lambda c: worklist.page(c, wanted, part, at))
 
     def recall(self, key: str, verb: str, request_sha256: str) -> object:
-        """The JSON of the result that was given under an idempotency key; None if there is none, or it is too long ago.
+        """Recall the JSON of the result given under an idempotency key.
+
+        None if there is none, or it is too long ago.
 
         Raises: as `replays.recall`.
         """
         return self._read(lambda c: replays.recall(c, self._expiry, key, verb, request_sha256))
 
     def events(self, *subjects: str) -> tuple[AuditEvent, ...]:
-        """Audit events of these subjects, or all, in the order of the log whatever the clock said."""
+        """Read audit events of these subjects, or all, in the order of the log.
+
+        That holds whatever the clock said.
+        """
         return tuple(self._read(lambda c: log.events(c, subjects)))
 
     def prove(self, number: int, since: int | None = None) -> AuditProof:
-        """Prove that an entry stands in the log. Raises: as `log.proof_of`."""
+        """Prove that an entry stands in the log.
+
+        Raises: as `log.proof_of`.
+        """
         return self._read(lambda c: log.proof_of(c, number, self._signer, since))
 
     def verify(self) -> AuditVerification:
-        """Check the whole log against the heads file, and cases, reports, identities, studies and files against the log."""
+        """Check the whole log against the heads file, and what is kept against the log.
+
+        That is cases, reports, identities, studies and files.
+        """
 
         def check(connection: sa.Connection) -> tuple[AuditVerification, dict[str, str]]:
             with self.heads.locked() as lines:  # until the snapshot is taken: no entry runs ahead
@@ -357,17 +414,21 @@ class Store:
         return replace(found, problems=(*found.problems, *altered))
 
     def _secret_there(self, name: str) -> bytes | None:
-        """A key of this installation, if it was made: a check makes none."""
+        """Read a key of this installation, if it was made: a check makes none."""
         return (
             self.secret(name) if files.secret_path(self.data_dir / "keys", name).exists() else None
         )
 
     def refuse_read_only(self) -> None:
-        """Raises: ConfigError if the data folder is a read-only copy."""
+        """Refuse to write to a read-only copy.
+
+        Raises: ConfigError if the data folder is one.
+        """
         if self.read_only:
             raise ConfigError(
                 "the data folder is a read-only copy, where no audit entry can be kept",
-                remedy="`medmm audit verify` and `medmm doctor` work on it; for all else open the installation itself",
+                remedy="`medmm audit verify` and `medmm doctor` work on it; for all else open the "
+                "installation itself",
                 data_dir=str(self.data_dir),
             )
 

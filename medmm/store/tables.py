@@ -176,6 +176,6 @@ idempotency = sa.Table(
     ),  # with names: the row that holds the result, as medmm.store.replays reads it
     sa.Column("names", sa.Text),
     sa.Column("result_sha256", sa.Text),
-    sa.Column("result", sa.JSON(none_as_null=True)),  # where no row holds it, or not any more
+    sa.Column("result", sa.JSON(none_as_null=True)),  # if no row holds it, or no longer
     sa.Index("ix_idempotency_kind_names", "kind", "names"),
 )

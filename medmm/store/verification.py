@@ -1,4 +1,4 @@
-"""The check of everything: the log against its heads, and all that is kept against the log."""
+"""The check of everything: the log against its heads, and all that is kept against it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,11 @@
-"""The worklist: one short line a case, found by index and by page; nothing of a case is parsed to show its line.
+"""The worklist: one short line a case, found by index and by page.
 
-A line is derived from its case. The step that changes a case writes the line anew and names its digest in the entry of the
-log, so that a check need not derive it again; lines of cases that an earlier release kept are derived when its database is
-brought to this release, and again by every check.
+Nothing of a case is parsed to show its line.
+
+A line is derived from its case. The step that changes a case writes the line anew and names its
+digest in the entry of the log, so that a check need not derive it again; lines of cases that an
+earlier release kept are derived when its database is brought to this release, and again by every
+check.
 """
 
 from __future__ import annotations
@@ -39,15 +42,17 @@ RAW = sa.select(*bytes_of(*LINES.c)).execution_options(yield_per=1000)
 def page(
     connection: sa.Connection, wanted: CaseFilter, part: Page, at: datetime | None = None
 ) -> tuple[CaseSummary, ...]:
-    """The cases that are asked for, newest first or by urgency, of equals by id.
+    """Read the cases that are asked for, newest first or by urgency, of equals by id.
 
-    A page begins after a case by that case's own place: cases that are opened meanwhile move nothing. By urgency that is
-    the place at which it was listed, if it is said (`CaseSummary.place`), else where it stands now.
+    A page begins after a case by that case's own place: cases that are opened meanwhile move
+    nothing. By urgency that is the place at which it was listed, if it is said
+    (`CaseSummary.place`), else where it stands now.
 
     Args:
         at: the time now, by which claims count; without it none does.
 
-    Raises: InputError if the case to begin after is not there; IntegrityError if a case can't be listed.
+    Raises: InputError if the case to begin after is not there; IntegrityError if a case can't be
+        listed.
     """
     unread = connection.scalar(
         sa.select(LINES.c.case_id).where(LINES.c.modality.is_(None)).limit(1)
@@ -55,7 +60,8 @@ def page(
     if unread is not None:
         raise IntegrityError(
             "a kept case can't be read, so the worklist would not be whole",
-            remedy="stop; restore the data folder from a copy; `medmm audit verify` names what differs",
+            remedy="stop; restore the data folder from a copy; `medmm audit verify` names what "
+            "differs",
             case=unread,
         )
     bare = connection.scalar(
@@ -104,7 +110,10 @@ def page(
 
 
 def _checked(row: Any) -> Any:
-    """The row, if it is what the log says of the line and where the case is. Raises: IntegrityError."""
+    """Check that the row is what the log says of the line and where the case is.
+
+    Raises: IntegrityError if it is not.
+    """
     digest = _digest({name: getattr(row, name) for name in NAMES})
     as_it_stands = turn(row.state, row.priority, row.waiting_since)
     kept = row.state == row.case_state and row.turn == as_it_stands
@@ -176,7 +185,10 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def write(connection: sa.Connection, case_id: str) -> str:
-    """Derive the line of a case anew and keep it. Returns: its digest."""
+    """Derive the line of a case anew and keep it.
+
+    Returns: its digest.
+    """
     case = connection.execute(sa.select(*READ).where(CASES.c.id == case_id)).one()
     line = _line(case)
     if (
@@ -204,7 +216,7 @@ def fill(connection: sa.Connection, progress: Progress | None = None) -> None:
 def problems(
     connection: sa.Connection, said: Mapping[str, integrity.CaseMarks]
 ) -> Iterator[AuditProblem]:
-    """Every line that is not what the log says or its case gives, is missing, or has no case.
+    """Find every line that is missing, has no case, or is not as log and case give it.
 
     Args:
         said: what the log says, by case.
@@ -236,7 +248,7 @@ def _problem(kind: str, case_id: str, text: str) -> AuditProblem:
     return AuditProblem(kind=kind, place=f"worklist line of case {case_id}", text=text)
 
 
-# As bytes, whatever a tampering hand made of it: what is no JSON is told apart when it is decoded.
+# As bytes, whatever a tampering hand made of it: what is not JSON is told apart when it is decoded.
 READ = (
     CASES.c.id,
     CASES.c.report_id,
@@ -250,7 +262,10 @@ READ = (
 
 
 def decoded_file(row: Any, report: SignedReport | None) -> CaseFile:
-    """The case of a row of `READ`. Raises: as `decoded.noun`."""
+    """Decode the case of a row of `READ`.
+
+    Raises: as `decoded.noun`.
+    """
     return CaseFile(
         case=noun(Case, row.body),
         state=CaseState(row.state),
@@ -267,7 +282,10 @@ def _derived(connection: sa.Connection, case_id: str) -> str:
 
 
 def _line(case: Any) -> dict[str, Any]:
-    """The line of a case; of one that can't be read all but its place is None, and the worklist refuses to be shown."""
+    """Make the line of a case.
+
+    Of one that can't be read all but its place is None, and the worklist refuses to be shown.
+    """
     opened = datetime.fromisoformat(case.opened_at)
     place = {
         "case_id": case.id,
@@ -284,7 +302,7 @@ def _line(case: Any) -> dict[str, Any]:
 
 
 def _contents(case: Any) -> dict[str, Any]:
-    """What the contents of a case give."""
+    """Give what the contents of a case add to its line."""
     file = decoded_file(case, None)
     study, flagged = file.case.study, file.flagged
     return {
@@ -302,7 +320,7 @@ def _contents(case: Any) -> dict[str, Any]:
 
 
 def _queue(case: Any, file: CaseFile) -> dict[str, str | None]:
-    """What says when a case comes to its turn, and where."""
+    """Give what says when a case comes to its turn, and where."""
     given, waits = file.priority, file.state in WAITING and case.waiting_since is not None
     level = None if given is None else given.level.value
     waiting = _utc(datetime.fromisoformat(case.waiting_since)) if waits else None
@@ -316,14 +334,15 @@ def _queue(case: Any, file: CaseFile) -> dict[str, str | None]:
 
 
 def _utc(at: datetime) -> str:
-    """A moment as text that sorts."""
+    """Format a moment as text that sorts."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _digest(line: Mapping[str, Any]) -> str:
-    """Digest of a line as the database shows it: every value is text, a truth is 0 or 1.
+    """Digest a line as the database shows it: every value is text, a truth is 0 or 1.
 
-    A line without what came later has the digest that it had before. Its turn follows from the others and is compared itself.
+    A line without what came later has the digest that it had before. Its turn follows from the
+    others and is compared itself.
     """
     shown = {
         name: str(int(value)) if isinstance(value, bool) else value

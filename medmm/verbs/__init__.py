@@ -1,4 +1,4 @@
-"""What people and programs ask for: one module a step, each a plain function over the house."""
+"""What people and programs ask for: a module for each step, of functions over the house."""
 
 from medmm.verbs.house import House, Networks, opened_house
 from medmm.verbs.verb import Asked, By

@@ -32,7 +32,7 @@ def admit(
     study_uid: str | None,
     confirmed: bool,
 ) -> Study | NotEvaluable:
-    """Take what came in, after the request found its files and its record; see `Assistant.admit`."""
+    """Take in what came, after the request found its files and record; see `Assistant.admit`."""
     with growing(house, came, call.actor.id) as work:
         if confirmed:
             house.calls.person_who_may("identity", call.by)
@@ -42,9 +42,9 @@ def admit(
 def _admitted(
     house: House, call: VerbCall, came: Incoming, confirmed_by: Reader | None, work: Work | None
 ) -> Study | NotEvaluable:
-    """Judge what came in and keep it with its record and its audit entry: all of it or nothing.
+    """Judge what came in and keep it with its record and audit entry: all of it or nothing.
 
-    Raises: InputError as `judged` and `join`, and if a file is not what was judged any more.
+    Raises: InputError as `judged` and `join`, and if a file is no longer what was judged.
     """
     intake = judged(house, came)
     if isinstance(intake.outcome, NotEvaluable):

@@ -1,4 +1,7 @@
-"""What becomes of a report after it was signed: amended, added to, or withdrawn, each in one step with its entry."""
+"""What becomes of a report after it was signed: amended, added to, or withdrawn.
+
+Each is one step with its entry.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,10 @@ def _replaced(
     report: SignedReport,
     **marked: str,
 ) -> SignedReport:
-    """Keep the next version of a report. The entry names it by digest: the reason is a person's text and stays in it."""
+    """Keep the next version of a report.
+
+    The entry names it by digest, since the reason is a person's text and stays in the report.
+    """
     case_id = before.case.id
     with house.store.step() as step:
         step.refuse_others(case_id, call.actor.id, house.clock())

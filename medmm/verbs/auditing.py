@@ -15,10 +15,11 @@ def history(house: House, call: VerbCall, case_id: str) -> tuple[AuditEvent, ...
 
 
 def verify(house: House, by: By | None) -> AuditVerification:
-    """Check the whole log against its signed tree heads, and what it covers; see `Assistant.verify`."""
+    """Check the whole log against its tree heads, and what it covers; see `Assistant.verify`."""
     with house.calls.call("verify", by) as call:
         verification = house.store.verify()
-        # nothing is appended to a log that is already broken, which is evidence, nor to a read-only copy
+        # nothing is appended to a log that is already broken, which is evidence, nor to a read-only
+        # copy
         if verification.ok and not house.store.read_only:
             with house.store.step() as step:
                 call.done(step, None, "audit", size=verification.size)

@@ -1,4 +1,4 @@
-"""A call of a verb on its way: who asks and may, whether it was answered before, and its audit entry."""
+"""A call of a verb on its way: who asks, what was answered before, and its audit entry."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class VerbCall:
         self.seen: dict[str, object] = {}  # what its entry says of it
 
     def event(self, outcome: str, subject: str, **details: object) -> AuditEvent:
-        """The audit event of this call, with its time."""
+        """Build the audit event of this call, with its time."""
         return AuditEvent(
             at=self._clock(),
             verb=self.verb,
@@ -54,30 +54,42 @@ class VerbCall:
     def done(
         self, step: Step, result: object, subject: str, outcome: str = "done", **details: object
     ) -> None:
-        """Record the event in the step that keeps the result, and remember the result under the key."""
+        """Record the event in the step that keeps the result, remembered under its key."""
         step.record(self.event(outcome, subject, **details))
         if self.key is not None:
             step.remember(self.key, self.verb, self.request_sha256, result, subject)
 
 
 class Calls:
-    """Opens calls: permission first, then the answer kept under the idempotency key; a failure leaves its entry too."""
+    """The opening of calls: permission first, then the answer kept under the idempotency key.
+
+    A call that fails leaves its entry too.
+    """
 
     def __init__(self, store: Store, service: str, directory: Directory, clock: Clock) -> None:
         self._store, self._service, self._directory, self._clock = store, service, directory, clock
 
     def reader_named(self, reader_id: str) -> Reader:
-        """Find who has this id in the directory. Raises: PermissionDenied if nobody has."""
+        """Find who has this id in the directory.
+
+        Raises: PermissionDenied if nobody has.
+        """
         self._store.refuse_closed()
         return self._directory.reader(reader_id)
 
     def allow(self, verb: str, by: Reader | str | None) -> None:
-        """Raises: PermissionDenied if this one may not do this verb."""
+        """Refuse a verb that this one may not do.
+
+        Raises: PermissionDenied if so.
+        """
         self._store.refuse_closed()
         require(verb, self._actor(by))
 
     def person_who_may(self, verb: str, by: Reader | str | None) -> None:
-        """Raises: InputError if nobody is named; PermissionDenied if this one may not do this verb."""
+        """Refuse a verb that needs a person if nobody is named, or this one may not do it.
+
+        Raises: InputError if nobody is named; PermissionDenied if this one may not do this verb.
+        """
         if by is None:
             raise InputError(
                 "a confirmation needs a person",
@@ -89,10 +101,10 @@ class Calls:
     def call(
         self, verb: str, by: Reader | str | None, key: str | None = None, request: Request = None
     ) -> Iterator[VerbCall]:
-        """One call of a verb; its body commits the step with the entry.
+        """Open one call of a verb; its body commits the step with the entry.
 
-        `request` says by its content, never by a path, what is asked for; where that must be read first, a function that
-        gives it is asked once it is known that this one may.
+        `request` says by its content, never by a path, what is asked for; where that must be read
+        first, a function that gives it is asked once it is known that this one may.
         """
         self._store.refuse_closed()
         call = VerbCall(
@@ -114,7 +126,7 @@ class Calls:
             yield call
 
     def _entry_of_failure(self, call: VerbCall) -> Callable[..., bool]:
-        """What leaves an entry of whatever error ends a call, and lets the error go on.
+        """Make what leaves an entry of whatever error ends a call, and lets the error go on.
 
         Where nothing can be kept, the error itself must be seen.
         """
@@ -131,9 +143,12 @@ class Calls:
 
     @contextmanager
     def look(self, verb: str, subject: str, by: Reader | str | None) -> Iterator[VerbCall]:
-        """A look that keeps nothing but its entry, of what was seen: its body may say of what, once it is known.
+        """Open a look, which keeps nothing but its entry of what was seen.
 
-        Nothing is given out before the entry is kept; a look that failed is in the log as failed alone.
+        Its body may say of what it is, once that is known.
+
+        Nothing is given out before the entry is kept; a look that failed is in the log as failed
+        alone.
         """
         with self.call(verb, by) as call:
             call.subject = subject

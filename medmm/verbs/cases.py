@@ -1,4 +1,4 @@
-"""Cases: one is opened of a study and its record, listed and looked at; whose it is, is a look of its own."""
+"""Cases: opened of a study and its record, listed and looked at; and who a patient is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from medmm.verbs.verb import kept, look, verb
 
 
 def _content_of(house: House, study_uid: str) -> dict[str, object]:
-    """Say what a kept study is by its contents. Raises: StateError if the gate refused it, InputError if it is not kept."""
+    """Say what a kept study is by its contents.
+
+    Raises: StateError if the gate refused it; InputError if it is not kept.
+    """
     if not house.store.keeps_study(study_uid) and (refused := house.store.refused_study(study_uid)):
         remedy = (
             "look at it and release it, then admit it"
@@ -30,7 +33,8 @@ def _content_of(house: House, study_uid: str) -> dict[str, object]:
             else "no case can be opened of it"
         )
         raise StateError(
-            f"the study was {'held' if refused.held else 'refused'} when it was admitted: {refused.reason}",
+            f"the study was {'held' if refused.held else 'refused'} when it was admitted: "
+            f"{refused.reason}",
             remedy=remedy,
             study=study_uid,
             reason_code=refused.reason_code,
@@ -42,7 +46,10 @@ def _content_of(house: House, study_uid: str) -> dict[str, object]:
 
 @verb("open_case", kept(Case), request=_content_of, reads=True)
 def open_case(house: House, call: VerbCall, study_uid: str) -> Case:
-    """Open the case of a study's images and record; an open one of others is superseded. Raises: as `review.succession`."""
+    """Open the case of a study's images and record; an open case of others is superseded.
+
+    Raises: as `review.succession`.
+    """
     with house.store.exclusive_study(study_uid), house.store.step() as step:
         study, context = house.store.study(study_uid), house.store.context(study_uid)
         cases = [house.store.case_file(case_id) for case_id in step.cases_of(study_uid)]
@@ -65,12 +72,18 @@ def open_case(house: House, call: VerbCall, study_uid: str) -> Case:
 
 
 def _new_id() -> str:
-    """Make an id that says nothing of what the case holds: 80 random bits, so that no two are ever alike."""
+    """Make an id that says nothing of what the case holds.
+
+    It is 80 random bits, so that no two are ever alike.
+    """
     return f"case-{base64.b32encode(secrets.token_bytes(10)).decode().lower()}"
 
 
 def _priors(house: House, study: Study) -> tuple[Prior, ...]:
-    """The patient's earlier studies; none where the image names no patient ID, since a name may be two people's."""
+    """List the patient's earlier studies, with what is known of each.
+
+    There are none if the image names no patient ID, since a name may be two people's.
+    """
     if not house.store.identity(study.patient_key).patient_id:
         return ()
     others = map(house.store.study, house.store.studies_of(study.patient_key))
@@ -78,7 +91,7 @@ def _priors(house: House, study: Study) -> tuple[Prior, ...]:
 
 
 def _prior(house: House, study: Study, acquired: StudyTime) -> Prior:
-    """An earlier study with its newest signed report, or else with the case that is open."""
+    """Describe an earlier study by its newest signed report, else by its open case."""
     files = [house.store.case_file(case_id) for case_id in house.store.cases_of(study.uid)]
     going = [file for file in files if file.state is not CaseState.SUPERSEDED]
     signed = [file for file in going if file.report and file.state is not CaseState.WITHDRAWN]
@@ -97,7 +110,10 @@ def _prior(house: House, study: Study, acquired: StudyTime) -> Prior:
 def _priority(
     house: House, study_uid: str, cases: Iterable[CaseFile], before: CasePriority | None
 ) -> CasePriority | None:
-    """What a person said of the case stays; else the most urgent of the order and of what persons said of the study's open cases."""
+    """Choose the priority of a case: what a person said of it, else the most urgent known.
+
+    That is of the order, and of what persons said of the study's open cases.
+    """
     if before is not None and before.by is not None:
         return before
     given = (one.priority for one in cases if one.state not in SIGNED_STATES)
@@ -141,7 +157,9 @@ def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple
 
 @look("case", lambda case_id, pixels, blind: case_id)
 def case(house: House, call: VerbCall, case_id: str, pixels: bool, blind: bool) -> CaseFile:
-    """Look at a case, with its pixels if they are asked for, and what the checks mark in the words of readers.
+    """Look at a case, and at what the checks mark in the words of readers.
+
+    Its pixels can be opened if they are asked for. A look at it blind stands in the entry as that.
 
     What is seen blind stands in the entry as that.
     """

@@ -1,4 +1,4 @@
-"""Who works on a case: a reader claims it for some time, renews the claim, or gives it back."""
+"""Who works on a case: a reader claims it for some time, renews it, or gives it back."""
 
 from __future__ import annotations
 

@@ -41,13 +41,13 @@ def decide(
 
 
 def marks(file: CaseFile) -> dict[str, str]:
-    """What the checks have against the words of readers, as details of an entry."""
+    """Give what the checks have against the words of readers, as details of an entry."""
     failed = [v for v in grounding.recheck(file) if v.outcome is Outcome.FAILED]
     return {"marked": " ".join(f"{v.statement_id}:{v.check}" for v in failed)} if failed else {}
 
 
 def as_it_stands(house: House, value: object) -> SignedReport:
-    """The signed report that was given under an idempotency key, held against the log."""
+    """Recall the signed report given under an idempotency key, checked against the log."""
     return house.store.report(from_json(SignedReport, value).id)
 
 

@@ -1,4 +1,4 @@
-"""The house that verbs work in: what is kept, what reads, what writes, the settings and the clock."""
+"""The house that verbs work in: store, networks, writers, settings and clock."""
 
 from __future__ import annotations
 
@@ -31,40 +31,61 @@ class Networks(Protocol):
 
     @property
     def picture_kinds(self) -> imaging.PictureKinds | None:
-        """The network that tells kinds of pictures; None where it is not installed."""
+        """The network that tells kinds of pictures; None if it is not installed."""
         ...
 
     @property
     def language_model(self) -> drafting.LanguageModel | None:
-        """The language model that the settings name; None where it is not installed."""
+        """The language model that the settings name; None if it is not installed."""
         ...
 
     def model_rows(self) -> tuple[ModelRow, ...]:
-        """Every network with its state."""
+        """List every network with its state."""
         ...
 
     def manifests(self) -> Mapping[str, str]:
-        """The manifest digest of every network that is here, by name."""
+        """Read the manifest digest of every network that is here.
+
+        Returns: SHA-256 in hex by the network's name.
+        """
         ...
 
     def contents(self, source: Path) -> Mapping[str, str]:
-        """The digests of the files of a folder that would be added, by their names there."""
+        """Digest the files of a folder that would be added.
+
+        Returns: SHA-256 in hex by the file's name in the folder.
+        Raises: InputError if the folder can't be taken.
+        """
         ...
 
     def adding(
         self, source: Path, name: str | None, licence: str | None
     ) -> AbstractContextManager[ModelRow]:
-        """Copy, check and keep a model, if the body does not fail."""
+        """Copy, check and keep a model if the body does not fail.
+
+        Args:
+            source: its folder.
+            name: to keep it by; without one the folder's own.
+            licence: its terms; without them those of its manifest or card.
+
+        Returns: a context that gives the model's row; it leaves no trace if its body fails.
+        Raises: InputError if the folder or the name can't be taken; IntegrityError if a file is not
+            what the manifest says.
+        """
         ...
 
     def removing(self, name: str) -> AbstractContextManager[models.CatalogueRow]:
-        """Delete an added model, if the body does not fail. Raises: StateError for the model in use."""
+        """Delete an added model if the body does not fail.
+
+        Returns: a context that gives the row that the model had; it is back if the body fails.
+        Raises: StateError if it is in use; InputError if there is none of this name.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What every verb works with.
+    """The house that every verb works in.
 
     Attributes:
         directory: who may act.
@@ -93,12 +114,15 @@ class House:
         return read_by(self.networks.reading_models, study)
 
     def language_model(self) -> drafting.LanguageModel | None:
-        """The language model that the settings name; None where their writer asks for none, or it is not installed."""
+        """Load the language model that the settings name.
+
+        None if their writer asks for none, or it is not installed.
+        """
         asks = drafting.WRITERS[self.settings.writer].asks_model
         return self.networks.language_model if asks else None
 
     def writer(self) -> drafting.Writer:
-        """The writer that the settings name."""
+        """Make the writer that the settings name."""
         return drafting.WRITERS[self.settings.writer].make(self.language_model())
 
 
@@ -109,7 +133,7 @@ def opened_house(
     clock: Clock,
     progress: Callable[[int, int], None] | None = None,
 ) -> House:
-    """Open what the settings name; networks and a directory that are given take the place of theirs.
+    """Open what the settings name, or the networks and the directory that are given instead.
 
     Args:
         progress: told how many cases of an earlier release were gone through, of how many.
@@ -123,9 +147,8 @@ def opened_house(
         url=None if url is None else url.get_secret_value(),
         progress=progress,
     )
-    imaging.keep_at_most(
-        settings.frame_cache_bytes
-    )  # memory is the process's: the last opened says
+    # Memory is the process's: the last opened says
+    imaging.keep_at_most(settings.frame_cache_bytes)
     directory = directory or settings.directory()
     return House(
         settings=settings,

@@ -1,4 +1,7 @@
-"""What comes in: its files are found and judged once, so that request, judgement and copy are of the same bytes."""
+"""What comes in: its files are found and judged once.
+
+So request, judgement and copy are of the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from medmm.verbs.record_joining import Record, record_of
 
 @dataclass(slots=True, kw_only=True)
 class Incoming:
-    """Files under some paths, as they were found, and the record that goes with them."""
+    """The files found under some paths, and the record that goes with them."""
 
     paths: Sequence[Path]
     files: imaging.StudyFiles = field(default_factory=imaging.StudyFiles)
@@ -29,11 +32,11 @@ class Incoming:
 
     @classmethod
     def of(cls, path: str | Path | Iterable[str | Path]) -> Incoming:
-        """What lies under one path or several, not found yet."""
+        """Hold one path or several, under which nothing was looked for yet."""
         return cls(paths=paths_of(path))
 
     def content(self) -> dict[str, object]:
-        """Say what was found by its contents: the images, each once, and the record; never a path."""
+        """Say what was found by its contents: each image once, and the record; never a path."""
         images = {digest for _, digests in self.files.contents().values() for digest in digests}
         return {"images": sorted(images), "record": self.record.sha256}
 
@@ -66,7 +69,7 @@ def growing(house: House, incoming: Incoming, by: str) -> Iterator[Work | None]:
 def intakes(
     house: House, paths: Sequence[Path], task: ReadTask | None = None
 ) -> Iterator[imaging.Intake]:
-    """Judge what lies under the paths, each study by itself; with a task, the arrays of the first."""
+    """Judge what lies under the paths, each study by itself; with a task, the first's arrays."""
     secret = house.store.secret("patient")
     if task is not None:
         yield from imaging.read_arrays(paths[0], task, patient_secret=secret)
@@ -79,7 +82,10 @@ def intakes(
 
 
 def judged(house: House, incoming: Incoming) -> imaging.Intake:
-    """Judge the one study that came in, with its images of earlier admissions. Raises: InputError if it is none or several."""
+    """Judge the one study that came in, with its images of earlier admissions.
+
+    Raises: InputError if it is none or several.
+    """
     found = imaging.judged(
         incoming.files,
         incoming.problems,

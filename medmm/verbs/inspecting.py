@@ -1,4 +1,4 @@
-"""Looks at what lies somewhere, before any of it is taken in; nothing is kept but that someone looked."""
+"""Looks at what lies somewhere before it is taken in; only the look's entry is kept."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def record(house: House, call: VerbCall, path: Path, as_of: datetime | None) -> 
 
 
 def _studies(house: House, root: Path, record: Record) -> Iterator[FoundStudy]:
-    """Every study under a folder, and every file there that belongs to none, in order of path."""
+    """Find every study under a folder, and every file that belongs to none, in order of path."""
     files, problems = imaging.StudyFiles.under([root], headers=False)
     root = root if root.is_dir() else root.parent
     where, drafted_from = imaging.places(files, root), house.drafted_from()
-    # a folder without a file holds no study, which is no failure of one
+    # a folder without a file holds no study; that is not the failure of a study
     found = [
         _no_study(p, root)
         for p in problems

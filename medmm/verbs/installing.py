@@ -30,7 +30,10 @@ def _add(
 def add_model(
     house: House, asked: Asked, path: Path, name: str | None, licence: str | None
 ) -> ModelRow:
-    """Add a model; see `Assistant.add_model`. Its files are digested for the request only where a key asks for it."""
+    """Add a model; see `Assistant.add_model`.
+
+    Its files are digested for the request only if there is a key to ask for it.
+    """
     return _add(house, asked, path, name, licence, asked.key is not None)
 
 

@@ -1,4 +1,4 @@
-"""A study and its record: which record is its own, what is said of both, and what joins it to its order."""
+"""A study and its record: which record is its own, what is said of both, and its order."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ RECORD_KEPT = Notice(
 )
 RECORD_DROPPED = Notice(
     code="record-dropped",
-    text="Images came that may be earlier than the record of an earlier admission was cut to: it is not used any more. "
-    "Give the record again.",
+    text="Images came that may be earlier than the record of an earlier admission was cut to: it "
+    "is not used any more. Give the record again.",
 )
 
 
@@ -44,7 +44,9 @@ def record_of(
 def join(
     house: House, intake: imaging.Intake, record: records.RecordFit, by: Reader | None
 ) -> tuple[Study, ClinicalContext | None, StudyOrder]:
-    """The study with what must be said of its record, the record up to its time, and what joins it to its order.
+    """Join a study to its record: give both, with what must be said of them, and its order.
+
+    The record is cut to the time of the study.
 
     Raises: InputError if the record is another's, StateError if the gate let no study pass.
     """
@@ -87,9 +89,10 @@ def context_of(
 
 
 def _of_kept_record(house: House, study: Study) -> tuple[Notice, ...]:
-    """What must be said of the record of an earlier admission; nothing where there is none.
+    """Say what must be said of the record of an earlier admission; nothing if there is none.
 
-    It was cut to the time of the study as it was then; what is earlier now may lie before some of its facts.
+    It was cut to the time of the study as it was then; what is earlier now may lie before some of
+    its facts.
     """
     context = house.store.context(study.uid)
     if context is None:
@@ -104,7 +107,7 @@ def _of_kept_record(house: House, study: Study) -> tuple[Notice, ...]:
 
 
 def _with_kept_request(house: House, order: StudyOrder, study_uid: str) -> StudyOrder:
-    """The order with the request that the record of an earlier admission gave, while its numbers are the same."""
+    """Keep the request that an earlier record gave, while the order's numbers are the same."""
     kept = house.store.order(study_uid)
     alone = replace(kept, request=None, request_note=None)
     seen_now = replace(

@@ -1,4 +1,4 @@
-"""The decorators of verbs: who may, what was answered before, and the entry of a failure, once for all."""
+"""The decorators of verbs: permission, earlier answers and the entry of a failure, once."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ Recall = Callable[[House, object], object]  # of the JSON that was kept the resu
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks for a verb, and under which idempotency key."""
+    """The caller of a verb: who asks, and under which idempotency key."""
 
     by: By | None = None
     key: str | None = None
 
 
 def kept(kind: type | UnionType) -> Recall:
-    """Recall a result from the JSON that was kept of it."""
-    noun = cast("type[object]", kind)  # a union of nouns is decoded as one, and is no type to mypy
+    """Make what recalls a result from the JSON that was kept of it."""
+    # A union of nouns is decoded as one; to mypy it is not a type
+    noun = cast("type[object]", kind)
     return lambda house, value: from_json(noun, value)
 
 
@@ -40,12 +41,15 @@ def verb(
 ]:
     """Make a verb of a function that commits its step with the call's entry.
 
-    Permission comes first; then the result of the same request under the same key is given again; a failure leaves an entry.
+    Permission comes first; then the result of the same request under the same key is given again; a
+    failure leaves an entry.
 
     Args:
         recall: makes the result of the JSON that was kept of it.
-        request: says by content, never by a path, what is asked for; takes the house and the arguments of the verb.
-        reads: the request can be said only after reading, which is done once it is known that this one may.
+        request: says by content, never by a path, what is asked for; takes the house and the
+            arguments of the verb.
+        reads: the request can be said only after reading, which is done once it is known that this
+            one may.
     """
 
     def decorated(
@@ -73,10 +77,11 @@ def look(
 ) -> Callable[
     [Callable[Concatenate[House, VerbCall, P], R]], Callable[Concatenate[House, By | None, P], R]
 ]:
-    """Make a look of a function: it keeps nothing but its entry, and gives nothing out before that is kept.
+    """Make a look of a function: it keeps its entry alone, and gives nothing out before.
 
     Args:
-        subject: says what is looked at; takes the arguments of the look. The function may name it anew on its call.
+        subject: says what is looked at; takes the arguments of the look. The function may name it
+            anew on its call.
     """
 
     def decorated(

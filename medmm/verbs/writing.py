@@ -30,7 +30,7 @@ def _draft(house: House, call: VerbCall, case_id: str, again: bool, made_by: str
 
 
 def _still_good(house: House, file: CaseFile, made_by: str) -> CheckedDraft | None:
-    """The draft that the same settings and models made, or that a person has decided on."""
+    """Find the draft that the same settings and models made, or that a person decided on."""
     same = file.decided or house.store.drafted_from(file.case.id) in (None, made_by)
     return file.draft if same else None
 
@@ -44,7 +44,10 @@ def _given_back(house: House, call: VerbCall, case_id: str, checked: CheckedDraf
 def _drafted(
     house: House, call: VerbCall, file: CaseFile, made_by: str, work: Work
 ) -> CheckedDraft:
-    """Read, write and check. Raises: StateError while another reader works on the case."""
+    """Read, write and check the draft of a case, and keep it.
+
+    Raises: StateError while another reader works on the case.
+    """
     case_id, state = file.case.id, review.advance(file.state, review.Act.DRAFT)
     house.store.refuse_others(case_id, call.actor.id, house.clock())  # before a model runs
     case = house.attached(file.case)
@@ -65,7 +68,10 @@ def _drafted(
 
 
 def draft(house: House, asked: Asked, case_id: str, again: bool) -> CheckedDraft:
-    """Read, write and check; see `Assistant.draft`. One digest of settings and models stands in request and entry."""
+    """Read, write and check; see `Assistant.draft`.
+
+    One digest of settings and models stands in request and entry.
+    """
     return _draft(house, asked, case_id, again, house.drafted_from())
 
 

@@ -20,6 +20,7 @@ from medmm.doors.cli import app
 from medmm.doors.draft_page import draft_page
 from medmm.presentation.draft_html import draft_html
 from tests.dicom_files import film_file
+from tests.factories import make_case_file
 from tests.quick_assistant import READERS, opened, quick_assistant, signed
 
 
@@ -105,6 +106,15 @@ def test_the_pages_of_a_blind_case_hold_no_trace(assistant: Assistant, case_id: 
         assert found({t for t in told if not is_number(t)}, words) == set()
         assert "Shown blind" in page
         assert "No draft yet" not in page
+
+
+def test_the_terminal_prints_the_record_of_a_blind_case() -> None:
+    file, text = make_case_file().blinded(), io.StringIO()
+    draft_page(file, Console(file=text, width=80, no_color=True, highlight=False))
+    words = " ".join(text.getvalue().split())
+    assert file.case.context is not None
+    assert all(fact.label in words for fact in file.case.context.facts)
+    assert "--html" in words
 
 
 def test_a_signed_case_is_shown_blind_too_and_the_log_says_so(

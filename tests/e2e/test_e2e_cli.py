@@ -161,6 +161,9 @@ def test_from_draft_to_published_report(
     assert "RADIOLOGY REPORT" in tool("case", "show", case).stdout
     log = tool("audit", "log", case).stdout
     assert all(verb in log for verb in ("admit", "draft", "decide", "sign", "publish"))
+    with Assistant.from_config(tool.config) as assistant:
+        uid = assistant.case(case, pixels=False).case.study.uid
+    assert uid in "".join(log.split())  # folded, not cut
     assert not any(name in log for name in NAMES)
 
 

@@ -30,6 +30,8 @@ from medmm.domain.draft import (
 )
 from medmm.domain.frame_reference import FrameReference
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.lease import Lease
+from medmm.domain.priority import CasePriority
 from medmm.domain.reading import Extent, Finding, LabelMap, Mask, Measurement, Region
 from medmm.domain.report import Add, Addendum, Edit, Impression, SignedReport
 from medmm.domain.report_kind import ReportKind
@@ -130,6 +132,7 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
         "kind": st.sampled_from([ReportKind.AMENDMENT, ReportKind.CORRECTION, ReportKind.ADDENDUM]),
     },
     Addendum: {"text": WORDS},
+    CasePriority: {"reason": WORDS, "at": st.none() | MOMENTS},
     Page: {"limit": st.none() | st.integers(1, 10_000)},
 }
 FIRST_VERSION = {
@@ -188,6 +191,14 @@ def noun(kind: type) -> st.SearchStrategy[Any]:
             {n: s for n, s in fields.items() if n not in ("slices", "slice_count")}
         )
         return st.tuples(rest, inside).map(lambda both: kind(**both[0], **both[1]))
+    if kind is Lease:
+        ends = st.tuples(MOMENTS, MOMENTS).filter(lambda two: two[0] != two[1]).map(sorted)
+        rest = st.fixed_dictionaries(
+            {n: s for n, s in fields.items() if n not in ("renewed", "until")} | {"since": MOMENTS}
+        )
+        return st.tuples(rest, ends).map(
+            lambda both: kind(**both[0], renewed=both[1][0], until=both[1][1])
+        )
     if kind is Generation:
         rest = st.fixed_dictionaries(
             {n: s for n, s in fields.items() if n not in ("tokens", "log_probabilities")}

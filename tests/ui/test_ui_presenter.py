@@ -169,6 +169,28 @@ def test_the_worklist_names_findings_in_words_and_no_patient() -> None:
     assert presenter.suspected_line(replace(summary, state=CaseState.OPENED)) == "no draft yet"
 
 
+def test_the_worklist_says_how_urgent_a_case_is_who_has_it_and_what_is_withdrawn() -> None:
+    summary = CaseSummary(
+        case_id="case-1",
+        study_uid="1.2",
+        patient_key="pk-1",
+        modality="DX",
+        body_part="CHEST",
+        acquired=None,
+        state=CaseState.DRAFTED,
+        suspected=("Pneumothorax",),
+        opened_at=SIGNED_AT,
+        priority="stat",
+        assigned="reader-2",
+    )
+    line = presenter.case_line(summary)
+    assert line == "DX CHEST · no date · drafted · stat · claimed by reader-2"
+    assert presenter.critical_line(summary) == "pneumothorax"
+    gone = replace(summary, state=CaseState.WITHDRAWN)
+    assert presenter.critical_line(gone) == ""
+    assert "no finding of it is valid" in presenter.suspected_line(gone)
+
+
 def test_the_film_that_was_read_is_the_first_picture() -> None:
     lateral = make_volume(view=View.LATERAL, sha256="c" * 64, patient_left_on=None)
     file = make_case_file()

@@ -1,8 +1,8 @@
 """A signed report as a FHIR R4 transaction Bundle.
 
-Built with the R4B classes of fhir.resources, of which only elements are used that R4 (4.0.1) has as well. Every
-fullUrl comes from the id of the report's first version, so that publishing twice gives the same bytes, and what a later
-version sends finds what an earlier one made.
+Built with the R4B classes of fhir.resources, of which only elements are used that R4 (4.0.1) has as
+well. Every fullUrl comes from the id of the report's first version, so that publishing twice gives
+the same bytes, and what a later version sends finds what an earlier one made.
 """
 
 from __future__ import annotations
@@ -44,13 +44,15 @@ DICOM_UID = "urn:dicom:uid"
 UCUM = "http://unitsofmeasure.org"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
+# FHIR R4 example
 IMAGING_STUDY = Coding(
     system="http://loinc.org", code="18748-4", display="Diagnostic imaging study"
-)  # FHIR R4 example
+)
 # DICOM PS3.16 CID 240 (Present-Absent) and CID 244 (Laterality)
 PRESENT = Coding(system=SNOMED_CT, code="52101004", display="Present")
 ABSENT = Coding(system=SNOMED_CT, code="272519000", display="Absent")
-# HL7 v3 ObservationInterpretation (FHIR R4 value set observation-interpretation): outside a limit that asks for action.
+# HL7 v3 ObservationInterpretation (FHIR R4 value set observation-interpretation): outside a limit
+# that asks for action.
 CRITICAL = Coding(
     system=f"{TERMINOLOGY}/v3-ObservationInterpretation", code="AA", display="Critical abnormal"
 )
@@ -67,14 +69,16 @@ def report_bundle(
     joins: Joins | None = None,
     versions: Sequence[SignedReport] = (),
 ) -> Json:
-    """The transaction Bundle: patient, reader, software, study, observations, report, provenance.
+    """Build the transaction Bundle: patient, reader, study, observations, report, provenance.
 
-    Sent again it creates no second patient, study or report: each is a conditional create. A later version of a report
-    updates report and observations, and says of those that it makes no more that they were entered in error.
+    Sent again it creates no second patient, study or report: each is a conditional create. A later
+    version of a report updates report and observations, and says of those that it makes no more
+    that they were entered in error.
 
     Args:
         report: the version that counts.
-        joins: what finds the hospital's patient and order on the server, and names the procedure; without it neither is.
+        joins: what finds the hospital's patient and order on the server, and names the procedure;
+            without it neither is.
         versions: all of the report, oldest first.
     """
     from fhir.resources.R4B.bundle import Bundle
@@ -145,7 +149,9 @@ def _search(system: str, value: str) -> str:
 def _entry(
     report: SignedReport, kind: str, name: str, resource: Json, if_none_exist: str | None = None
 ) -> Json:
-    """A conditional create: by a search of its own, else by an identifier that comes from the report's first id.
+    """Make an entry that creates its resource only if a search finds none.
+
+    The search is one of its own, else by an identifier that comes from the report's first id.
 
     What a later version says of report and observations is a conditional update by the same search.
     """
@@ -166,7 +172,7 @@ def _entry(
 
 
 def _date_time(acquired: datetime, *, exact: bool) -> str:
-    """When it was acquired: to the second with its zone, or the date alone where either is unknown.
+    """Format a time to the second with its zone; the date alone if either is unknown.
 
     Source: FHIR R4 datatype dateTime, which asks for a zone where a time of day is given.
     """
@@ -205,13 +211,13 @@ def _patient(report: SignedReport, identity: PatientIdentity | None, joins: Join
 
 
 def _patient_search(identity: PatientIdentity | None, joins: Joins) -> str | None:
-    """Search by an identifier with a system alone: a bare number may be another hospital's patient."""
+    """Search by an identifier with a system alone: a bare number may be another hospital's."""
     system = joins.patient_system(identity)
     return _search(system, clean(identity.patient_id or "")) if identity and system else None
 
 
 def _readers(line: Lineage) -> dict[str, Reader]:
-    """Who signed, and whoever else wrote a statement of their own, by the name of their entry."""
+    """List who signed, and whoever else wrote a statement, by the name of their entry."""
     report = line.report
     authors = {s.author.id: s.author for s in report.statements if s.author is not None}
     authors.pop(report.signed_by.id, None)
@@ -219,7 +225,7 @@ def _readers(line: Lineage) -> dict[str, Reader]:
 
 
 def _reader_name(line: Lineage, reader: Reader) -> str:
-    """The name of a reader's entry, the same in every version: "reader" is who signed the first."""
+    """Name a reader's entry, the same in every version: "reader" is who signed the first."""
     first = line.versions[0].signed_by
     return "reader" if reader.id == first.id else f"reader {reader.id}"
 
@@ -290,7 +296,10 @@ def _ordered(joins: Joins) -> Json:
 
 
 def _images_read(report: SignedReport) -> list[Json]:
-    """The images that were read: one by its SOP Instance UID, to which R4 maps Media.identifier, a stack by its series."""
+    """List the images that were read: one by its SOP Instance UID, a stack by its series.
+
+    R4 maps Media.identifier to the SOP Instance UID.
+    """
     return [_image(image) for image in report.images_read]
 
 
@@ -309,7 +318,7 @@ def _measured(statement: SignedStatement) -> MeasurementEvidence | None:
 
 
 def _observable(statement: SignedStatement) -> bool:
-    """Whether it is an observation of the image: a coded finding, a measurement, or what a reader added.
+    """Tell whether it is an observation: a coded finding, a measurement or an addition.
 
     Each once: the impression repeats.
     """
@@ -376,7 +385,7 @@ def _observation(line: Lineage, statement: SignedStatement) -> Json:
 
 
 def _measurement(measured: MeasurementEvidence, side: Side | None) -> Json:
-    """Code, value and interval of a measured quantity, and the structure with its side where these are known."""
+    """Code a measured quantity's value and interval, and its structure and side if known."""
     term = measurement_terms().get(measured.name)
     found: Json = {
         "code": _concept(
@@ -402,9 +411,12 @@ def _quantity(value: float, unit: str) -> Json:
 
 
 def _verdict(statement: SignedStatement) -> Json:
-    """What is said of a finding. A drafted denial that a reader let stand says "not suspected" and carries no code.
+    """Code what is said of a finding.
 
-    A score below its rule-out point is no look at the film: Absent is coded only where the reader's own words deny.
+    A drafted denial that a reader let stand says "not suspected" and carries no code.
+
+    A score below its rule-out point is not a look at the film: Absent is coded only where the
+    reader's own words deny.
     """
     if statement.assertion is Assertion.PRESENT:
         return _concept(PRESENT, text="present")
@@ -452,7 +464,10 @@ def _diagnostic_report(
 
 
 def _conclusion(line: Lineage) -> str:
-    """The impression, without one the findings, and addenda; what became of the report comes before it."""
+    """Write the conclusion: impression, else findings, then addenda.
+
+    What became of the report comes before them.
+    """
     said = {
         section: [s.text for s in line.report.statements if s.section is section]
         for section in (Section.FINDINGS, Section.IMPRESSION, Section.ADDENDUM)

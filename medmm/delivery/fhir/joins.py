@@ -1,6 +1,9 @@
-"""How a report finds the hospital's patient and order on a FHIR server: identifiers under the configured systems.
+"""How a report finds the hospital's patient and order on a FHIR server.
 
-Source: FHIR R4 Identifier, Reference (2.3.0), transaction with conditional create (3.1.0.11.3); HL7 table 0203.
+It does so by identifiers under the configured systems.
+
+Source: FHIR R4 Identifier, Reference (2.3.0), transaction with conditional create (3.1.0.11.3); HL7
+table 0203.
 """
 
 from __future__ import annotations
@@ -19,9 +22,8 @@ from medmm.domain.record import Coding
 
 Json = dict[str, Any]
 TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
-ISSUER_URI = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+"
-)  # the rest of DICOM's issuers are local names
+# The rest of DICOM's issuers are local names
+ISSUER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
 WORDS = {
     "MR": "Medical record number",
     "ACSN": "Accession ID",
@@ -33,9 +35,10 @@ SETTINGS = "see `identifiers` in docs/configuration.md"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joins:
-    """What a Bundle joins itself by: the configured systems, the study's order, and the procedure that it was.
+    """The joins of a Bundle: configured systems, the study's order, its procedure.
 
-    `restated_entry` is as in `Printed`: the report says so, because its reader signed it for the identity of then.
+    `restated_entry` is as in `Printed`: the report says so, because its reader signed it for the
+    identity of then.
     """
 
     systems: IdentifierSystems = field(default_factory=IdentifierSystems)
@@ -45,7 +48,7 @@ class Joins:
 
     @classmethod
     def of(cls, printed: Printed, systems: IdentifierSystems) -> Joins:
-        """Those of a report by what it is printed from."""
+        """Make the joins of a report from what it is printed from."""
         procedure = procedure_of(printed.study, printed.order)
         return cls(
             systems=systems,
@@ -55,7 +58,9 @@ class Joins:
         )
 
     def patient_system(self, identity: PatientIdentity | None) -> str | None:
-        """The system of a patient ID: that which the image states, else the configured one; None where it is another's.
+        """Find the system of a patient ID: as the image states it, else the configured one.
+
+        None if the ID is another hospital's.
 
         A name of an issuer that the settings do not know may be another hospital's.
         """
@@ -67,12 +72,12 @@ class Joins:
         return self.systems.mrn if not issuer or issuer in self.systems.mrn_issuers else None
 
     def accession(self) -> list[Json]:
-        """The accession number as an identifier, where the images state one."""
+        """Make an identifier of the accession number, if the images state one."""
         number = clean(self.order.accession or "")
         return [identifier(number, self.systems.accession, "ACSN")] if number else []
 
     def based_on(self) -> list[Json]:
-        """The request of the record, by its place on the server that the record came from and its own identifier."""
+        """Refer to the record's request by its place on its server and its own identifier."""
         request = self.order.request
         if request is None:
             return []
@@ -87,7 +92,7 @@ class Joins:
         return [reference]
 
     def notices(self, identity: PatientIdentity | None) -> Iterator[str]:
-        """In sentences: what the Bundle can't join itself to, and which setting or record would let it."""
+        """Say what the Bundle can't join itself to, and which setting or record would let it."""
         if (
             identity is not None
             and clean(identity.patient_id or "")
@@ -95,20 +100,30 @@ class Joins:
         ):
             if identity.issuer:
                 yield (
-                    "FHIR: the image names an issuer of the patient ID that no setting gives a system, so the patient is "
-                    f"not searched for on the server (identifiers.mrn and identifiers.mrn_issuers; {SETTINGS})."
+                    "FHIR: the image names an issuer of the patient ID that no setting gives a "
+                    "system, so the patient is not searched for on the server (identifiers.mrn "
+                    f"and identifiers.mrn_issuers; {SETTINGS})."
                 )
             else:
                 yield (
-                    "FHIR: the patient ID has no identifier system, so the patient is not searched for on the server "
-                    f"(identifiers.mrn; {SETTINGS})."
+                    "FHIR: the patient ID has no identifier system, so the patient is not "
+                    f"searched for on the server (identifiers.mrn; {SETTINGS})."
                 )
         elif identity is not None and not clean(identity.patient_id or ""):
-            yield "FHIR: the image states no patient ID, so the patient is not searched for on the server."
+            yield (
+                "FHIR: the image states no patient ID, so the patient is not searched for on "
+                "the server."
+            )
         if self.order.accession and self.systems.accession is None:
-            yield f"FHIR: the accession number has no identifier system (identifiers.accession; {SETTINGS})."
+            yield (
+                "FHIR: the accession number has no identifier system (identifiers.accession; "
+                f"{SETTINGS})."
+            )
         for number in self.order.contradicting:
-            yield f"FHIR: the images of the study state several values of their {number}: none is sent."
+            yield (
+                f"FHIR: the images of the study state several values of their {number}: none is "
+                "sent."
+            )
         if self.order.request_note:
             yield f"FHIR: the report is based on no request: {self.order.request_note}."
 
@@ -124,7 +139,9 @@ class Joins:
 def joins_outcome(
     joins: Joins, identity: PatientIdentity | None, beside: Iterable[str] = ()
 ) -> Json:
-    """A FHIR OperationOutcome: a warning for each join that the Bundle of a report lacks, or that it lacks none.
+    """Make an OperationOutcome: a warning for each join that the Bundle of a report lacks.
+
+    If it lacks none, the outcome says that.
 
     Args:
         beside: what else must be said of the Bundle, in sentences.
@@ -146,7 +163,7 @@ def joins_outcome(
 
 
 def identifier(value: str, system: str | None, kind: str | None) -> Json:
-    """A FHIR Identifier. Without a system it is sent without one: none is invented."""
+    """Make a FHIR Identifier; without a system it is sent without one: none is invented."""
     made: Json = {}
     if kind in WORDS:
         made["type"] = {"coding": [{"system": TYPES, "code": kind, "display": WORDS[kind]}]}

@@ -1,8 +1,11 @@
-"""The versions of a report in FHIR R4: one DiagnosticReport and one Observation a statement, whose status changes.
+"""The versions of a report in FHIR R4: one DiagnosticReport whose status changes.
 
-R4 gives a DiagnosticReport no element for the report that it replaces. It is the same resource with other content, found by
-an identifier that no version changes, and updated where it is (R4 http.html, conditional update in a transaction); its
-Provenance names the version before as the entity that it is a revision of (provenance-entity-role).
+Each statement is one Observation, whose status changes likewise.
+
+R4 gives a DiagnosticReport no element for the report that it replaces. It is the same resource with
+other content, found by an identifier that no version changes, and updated where it is (R4
+http.html, conditional update in a transaction); its Provenance names the version before as the
+entity that it is a revision of (provenance-entity-role).
 
 Source: FHIR R4 diagnostic-report-status, observation-status, Provenance, v3-DataOperation.
 """
@@ -18,8 +21,8 @@ from medmm.domain.report_kind import ReportKind
 
 Json = dict[str, Any]
 OPERATIONS = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
-# What says most of all that happened since the first version comes first: who holds the first must learn that it was wrong,
-# be it that the last change was an addendum.
+# What says most of all that happened since the first version comes first: who holds the first must
+# learn that it was wrong, even if the last change was an addendum.
 STATUS = {
     ReportKind.WITHDRAWAL: "entered-in-error",
     ReportKind.CORRECTION: "corrected",
@@ -36,13 +39,13 @@ OPERATION = {
 
 
 def report_status(versions: Sequence[SignedReport]) -> str:
-    """The status of a report after all that became of it."""
+    """Find the status of a report after all that became of it."""
     kinds = {version.kind for version in versions}
     return next(status for kind, status in STATUS.items() if kind in kinds)
 
 
 def observation_status(statement_id: str, versions: Sequence[SignedReport]) -> str:
-    """The status of the observation of a statement that the newest version makes."""
+    """Find the status of the observation of a statement that the newest version makes."""
     kinds = set()
     for before, after in pairwise(_since_first(statement_id, versions)):
         if _said(statement_id, before) != _said(statement_id, after):
@@ -55,14 +58,20 @@ def observation_status(statement_id: str, versions: Sequence[SignedReport]) -> s
 def no_longer_stated(
     stated: Sequence[SignedStatement], before: Sequence[SignedStatement]
 ) -> Iterator[SignedStatement]:
-    """What was an observation of an earlier version and is none any more, each once, as it was last said."""
+    """List what was an observation of an earlier version and no longer is, as last said.
+
+    Each comes once.
+    """
     now = {statement.id for statement in stated}
     last = {statement.id: statement for statement in before if statement.id not in now}
     yield from last.values()
 
 
 def retracted(observation: Json, reader: Json, newest: SignedReport) -> Json:
-    """An observation that is not valid any more: its code and subject alone, so that no value can be read off it."""
+    """Make an observation that is no longer valid, with its code and subject alone.
+
+    No value can be read off it.
+    """
     kept = ("category", "code", "subject", "derivedFrom", "effectiveDateTime")
     why = f"Not stated any more since version {newest.version} of the report."
     return {
@@ -75,7 +84,7 @@ def retracted(observation: Json, reader: Json, newest: SignedReport) -> Json:
 
 
 def provenance_of_change(report: SignedReport) -> Json:
-    """What the Provenance of a later version says of the one before and of the reason; nothing of a first version."""
+    """Say in the Provenance of a later version which one it revises and why; {} of a first."""
     if report.replaces is None:
         return {}
     before = {
@@ -91,7 +100,7 @@ def provenance_of_change(report: SignedReport) -> Json:
 
 
 def _since_first(statement_id: str, versions: Sequence[SignedReport]) -> Sequence[SignedReport]:
-    """The versions from the first on that made the statement."""
+    """List the versions from the first one that made the statement."""
     first = next(
         (n for n, version in enumerate(versions) if _said(statement_id, version)), len(versions)
     )

@@ -1,7 +1,8 @@
 """The command line `medmm`.
 
-The modules of this folder declare commands: their names, options and help. What a command does is imported where it
-runs, so that a help text or a message about a wrong option doesn't wait for the store, the pages or the networks.
+The modules of this folder declare commands: their names, options and help. What a command does is
+imported where it runs, so that a help text or a message about a wrong option doesn't wait for the
+store, the pages or the networks.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from medmm.doors.session import Session, report
 
 app = typer.Typer(
     name="medmm",
-    help="Draft findings from medical images and the patient's record. Research software, not a medical device: "
-    "it drafts, a clinician decides.",
+    help="Draft findings from medical images and the patient's record. Research software, not a "
+    "medical device: it drafts, a clinician decides.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -76,7 +77,10 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; a `MedmmError` becomes a message with its remedy and its exit code, never a traceback."""
+    """Run the command line; a `MedmmError` becomes a message with its remedy and exit code.
+
+    No error of the tree is shown as a traceback.
+    """
     for stream in (
         sys.stdout,
         sys.stderr,

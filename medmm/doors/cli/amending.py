@@ -52,7 +52,9 @@ def amend(
         typer.Option("--correction", help="What stood there was wrong; else there is more to say."),
     ] = False,
 ) -> None:
-    """Change a signed report and sign it again. The version before is kept. Needs `--by READER`.
+    """Change a signed report and sign it again. Needs `--by READER`.
+
+    The version before is kept.
 
     What the options do not name stays as it was signed.
     """
@@ -73,7 +75,9 @@ def addendum(
     text: Annotated[str, typer.Argument(help="What is to be added.")],
     reason: Reason,
 ) -> None:
-    """Add words to a signed report, whose own words stay. The version before is kept. Needs `--by READER`.
+    """Add words to a signed report, whose own words stay. Needs `--by READER`.
+
+    The version before is kept.
 
     Words that contradict the report are refused: they take `medmm amend`.
     """
@@ -88,7 +92,9 @@ def addendum(
 
 
 def withdraw(context: typer.Context, case: Case, reason: Reason) -> None:
-    """Withdraw a signed report: no finding of it is valid any more, for good. Needs `--by READER`.
+    """Withdraw a signed report: none of its findings is valid any more. Needs `--by READER`.
+
+    This is for good.
 
     What was signed is kept and can be read. Its study can be drafted anew, as a case of its own.
     """

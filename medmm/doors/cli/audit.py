@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from medmm.domain.errors import EXIT_CODES, IntegrityError
 from medmm.doors.session import add_row, new_table, out, plain, session, write_json
 
 audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
+DIGEST = re.compile(r"[0-9a-f]{64}")
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
 
@@ -21,10 +23,13 @@ def add_to(app: typer.Typer) -> None:
 
 @audit_app.command("verify")
 def verify(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check every entry against the signed tree heads, and what is kept against the entries: cases, reports, patients'
-    identities, studies and stored images. Name the place of any change. Exit 8 if there is one.
+    """Check every entry against the signed heads, and all that is kept against the entries.
 
-    What entries of an earlier release do not speak of is said: it is neither known to be sound nor altered.
+    These are cases, reports, patients' identities, studies and stored images. Any change is named
+    with its place; exit 8 if there is one.
+
+    What the entries of an earlier release do not cover is named: it is not known whether it was
+    altered.
     """
     who = session(context)
     with who.assistant() as assistant:
@@ -33,7 +38,8 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         write_json({**to_json(found), "ok": found.ok, "read_only": read_only})
     elif found.ok:
         out().print(
-            f"The audit log is sound: {found.size} entries, {found.uncovered} not yet under a signed head."
+            f"The audit log is sound: {found.size} entries, {found.uncovered} not yet under a "
+            "signed head."
         )
         for sentence in found.not_covered:
             out().print(plain(sentence))
@@ -41,7 +47,8 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         for problem in found.problems[:20]:
             out().print(plain(f"✗ {problem.place}: {problem.kind} ({problem.text})"))
         out().print(
-            f"{len(found.problems)} problems. Stop, keep the files as they are, and call your administrator."
+            f"{len(found.problems)} problems. Stop, keep the files as they are, and call your "
+            "administrator."
         )
     if read_only and not as_json:
         out().print("This is a read-only copy: that it was checked stands in no log.")
@@ -63,7 +70,10 @@ def prove(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that an entry stands in the log, to whoever has its signed tree heads or public key and nothing else of it."""
+    """Prove that an entry stands in the log.
+
+    The proof is for whoever has its signed tree heads or public key and nothing else of it.
+    """
     who = session(context)
     with who.assistant() as assistant:
         proof = assistant.prove(entry, since=since, by=who.reader(assistant))
@@ -76,6 +86,7 @@ def prove(
     out().print(
         plain(f"root {proof.root}, signed {proof.signature[:16]}… by key {proof.public_key}")
     )
+    out().print("The digests that lead from the entry to that root (RFC 6962):")
     for number, step in enumerate(proof.path, 1):
         out().print(plain(f"  {number}. {step}"))
     if proof.since is not None:
@@ -94,24 +105,30 @@ def log(
     case: Annotated[str, typer.Argument(help="Id of a case; `medmm cases` lists them.")],
     as_json: AsJson = False,
 ) -> None:
-    """What happened to a case and its study, oldest first."""
+    """List what happened to a case and its study, oldest first."""
     who = session(context)
     with who.assistant() as assistant:
         events = assistant.history(case, by=who.reader(assistant))
-    table = new_table("entry", "when", "verb", "outcome", "who", "details")
+    table = new_table("entry", "when, by whom", "what", "details")
     for event in events:
         if as_json:
             write_json(to_json(event))
         else:
-            details = ", ".join(f"{k} {v[:16]}" for k, v in event.details.items() if k != "request")
+            told = (f"{k} {_short(v)}" for k, v in event.details.items() if k != "request")
             add_row(
                 table,
                 str(event.number),
-                f"{event.at:%Y-%m-%d %H:%M:%S}",
-                event.verb,
-                event.outcome,
-                event.actor,
-                details,
+                f"{event.at:%Y-%m-%d %H:%M:%S}\n{event.actor}",
+                f"{event.verb}\n{event.outcome}",
+                "\n".join(told),
             )
     if not as_json:
         out().print(table)
+
+
+def _short(value: str) -> str:
+    """Shorten a digest to what tells it apart, and count several; leave all else as it is."""
+    words = value.split()
+    if not words or not all(DIGEST.fullmatch(word) for word in words):
+        return value
+    return f"{value[:16]}…" if len(words) == 1 else f"{len(words)} digests"

@@ -1,4 +1,4 @@
-"""`medmm case claim`, `unclaim`, `prioritise` and `drafts`: who works on a case, how urgent it is, what was drafted."""
+"""`medmm case claim`, `unclaim`, `prioritise` and `drafts`: the work on a case."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def claim(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a case to work on it, or renew the claim: until it ends nobody else decides there. Needs `--by READER`."""
+    """Take a case to work on it, or renew the claim. Needs `--by READER`.
+
+    Until it ends nobody else decides there.
+    """
     who = session(context)
     with who.assistant() as assistant:
         lease = assistant.claim(case, minutes=minutes, by=_named(who, assistant))
@@ -64,7 +67,7 @@ def prioritise(
     reason: Annotated[str, typer.Option(help="Why; it stands in the worklist.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say how urgent an unsigned case is, in place of what its order says. Needs `--by READER`."""
+    """Say how urgent an unsigned case is, in place of its order. Needs `--by READER`."""
     who = session(context)
     with who.assistant() as assistant:
         by = _named(who, assistant)

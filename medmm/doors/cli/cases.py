@@ -1,8 +1,9 @@
-"""`medmm draft`, `cases`, `case show`, `review` and `publish`: the life of a case in the terminal."""
+"""`medmm draft`, `cases`, `case show`, `review` and `publish`: a case in the terminal."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +16,12 @@ from medmm.domain.priority import Order, Priority
 from medmm.doors.session import add_row, new_table, out, plain, session, write_json
 
 if TYPE_CHECKING:
-    from medmm.assistant import Assistant
-    from medmm.domain.report import CaseFile, Reader, SignedReport
+    from rich.table import Table
 
-case_app = typer.Typer(help="Look at a case.", no_args_is_help=True)
+    from medmm.assistant import Assistant
+    from medmm.domain.report import CaseFile, CaseSummary, Reader, SignedReport
+
+case_app = typer.Typer(help="Look at a case, claim it, say how urgent it is.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
 
@@ -40,7 +43,8 @@ def draft(
     record: Annotated[
         Path | None,
         typer.Option(
-            help="The patient's record: a FHIR R4 Bundle, or a folder where it is found by Study UID, name, or patient ID."
+            help="The patient's record: a FHIR R4 Bundle, or a folder where it is found by Study "
+            "UID, name, or patient ID."
         ),
     ] = None,
     study_uid: Annotated[
@@ -51,7 +55,8 @@ def draft(
         bool,
         typer.Option(
             "--confirm-patient",
-            help="You compared image and record and say that they are of one patient, where that can't be told from them.",
+            help="You compared image and record and say that they are of one patient, where that "
+            "can't be told from them.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -59,7 +64,10 @@ def draft(
         Path | None, typer.Option(help="Also write a page with picture, heat-maps and draft.")
     ] = None,
 ) -> None:
-    """Admit a study, open its case, and draft it: every statement with its evidence and checks. Signs nothing."""
+    """Admit a study, open its case, and draft it. Signs nothing.
+
+    Every statement comes with its evidence and checks.
+    """
     from medmm.domain.study import NotEvaluable
     from medmm.doors.draft_page import draft_page
 
@@ -83,7 +91,7 @@ def draft(
 
 
 def listed(file: CaseFile) -> list[dict[str, Any]]:
-    """The one list of what is suspected, as it stands now, for machines."""
+    """Give the one list of what is suspected, as it stands now, for machines."""
     return [to_json(one) for one in file.flagged]
 
 
@@ -126,8 +134,6 @@ def cases(
     ] = Order.NEWEST,
 ) -> None:
     """List the worklist, newest first or by urgency; patients by key."""
-    from medmm.presentation.suspicion_words import suspected_line
-
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
@@ -146,31 +152,34 @@ def cases(
         for summary in found:
             write_json(to_json(summary))
         return
-    prioritised = any(summary.priority for summary in found)
-    claimed = any(summary.assigned for summary in found)
-    table = new_table(
-        "case",
-        "state",
-        "what",
-        "acquired",
-        "suspected",
-        *["priority"] * prioritised,
-        *["claimed by"] * claimed,
-    )
-    table.columns[0].no_wrap = True  # an id that is folded can't be copied
-    for summary in found:
-        when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
-        what = f"{summary.modality} {summary.body_part}"
-        listed_words = suspected_line(summary.suspicions) or "; ".join(summary.seen_in_part)
-        cells = (summary.case_id, summary.state.value, what, when, listed_words)
-        urgency = [summary.priority or ""] * prioritised
-        add_row(table, *cells, *urgency, *[summary.assigned or ""] * claimed)
     whole = {state, priority, waiting, site, assigned, after} == {None}
     none = "No cases yet: `medmm draft STUDY` makes one." if whole else "No such cases."
-    out().print(table if found else none)
+    out().print(_worklist(found) if found else none)
     if limit is not None and len(found) == limit:
         last = found[-1].place if sort is Order.URGENCY else found[-1].case_id
         out().print(f"Next page: --after {last}", soft_wrap=True)
+
+
+def _worklist(found: Sequence[CaseSummary]) -> Table:
+    """Make the table of cases: what stands of each is under its id, so findings have room."""
+    from medmm.presentation.suspicion_words import NONE_VALID, suspected_line
+
+    table = new_table("case", "study", "suspected")
+    # an id that is folded can't be copied
+    table.columns[0].min_width = max(len(summary.case_id) for summary in found)
+    for summary in found:
+        claimed = f"claimed by {summary.assigned}" if summary.assigned else ""
+        urgency = ": ".join(filter(None, (summary.priority, summary.priority_reason)))
+        standing = (summary.state.value, claimed, urgency)
+        when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
+        listed_words = suspected_line(summary.suspicions) or "; ".join(summary.seen_in_part)
+        add_row(
+            table,
+            "\n".join((summary.case_id, ", ".join(filter(None, standing)))),
+            f"{summary.modality} {summary.body_part}\n{when}",
+            NONE_VALID if summary.state is CaseState.WITHDRAWN else listed_words,
+        )
+    return table
 
 
 @case_app.command("show")
@@ -221,7 +230,8 @@ def review(
     finding: Annotated[
         list[str] | None,
         typer.Option(
-            help="Add a finding of the vocabulary: NAME[;SIDE[;PLACE]], 'possible' or 'no' before the name (repeat)."
+            help="Add a finding of the vocabulary: NAME[;SIDE[;PLACE]], 'possible' or 'no' "
+            "before the name (repeat)."
         ),
     ] = None,
     add: Annotated[
@@ -235,10 +245,12 @@ def review(
         bool, typer.Option("--sign", help="Sign afterwards (still only if all is decided).")
     ] = False,
 ) -> None:
-    """Decide on a draft and sign it. Without options it asks statement by statement. Needs `--by READER`.
+    """Decide on a draft and sign it. Needs `--by READER`.
 
-    What is also suspected (u1, u2, …) may be accepted, edited or rejected too, and what you added (r1, …, impression)
-    edited or rejected; undecided, the first stays out of the report.
+    Without options it asks statement by statement.
+
+    What is also suspected (u1, u2, …) may be accepted, edited or rejected too, and what you added
+    (r1, …, impression) edited or rejected; undecided, the first stays out of the report.
     """
     from medmm.doors.review_dialogue import ask_all, named_decisions, print_marks
 
@@ -306,7 +318,10 @@ def _version(file: CaseFile, version: int | None) -> SignedReport:
 
 
 def _say_what_is_not_joined(assistant: Assistant, report_id: str, by: Reader | None) -> None:
-    """On stderr, beside the Bundle: by what it finds neither patient nor order on a FHIR server, and why."""
+    """Say on stderr what keeps the Bundle from finding patient and order, and why.
+
+    These are patient and order on a FHIR server.
+    """
     for issue in json.loads(assistant.render(report_id, format="outcome", by=by))["issue"]:
         if issue["severity"] == "warning":
             typer.echo(plain(issue["details"]["text"]), err=True)

@@ -20,7 +20,10 @@ def influence(
     case: Annotated[str, typer.Argument(help="Id of a case; `medmm cases` lists them.")],
     as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,
 ) -> None:
-    """Draft a case from the image alone, the record alone and both, and show each fact's part in it. Keeps nothing."""
+    """Draft a case from the image alone, the record alone and both. Keeps nothing.
+
+    Each fact's part in the draft is shown.
+    """
     from medmm.doors.influence_page import influence_page
 
     who = session(context)

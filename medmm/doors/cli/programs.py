@@ -23,7 +23,10 @@ def demo(
         Path, typer.Option("--out", help="Where the demo keeps its data and pages.")
     ] = Path("out/demo"),
 ) -> None:
-    """A real chest film and a record written for it become a checked draft; a limb is refused; the log is verified."""
+    """Draft a real chest film with a record written for it, and refuse a limb.
+
+    The draft is checked, and the log verified at the end.
+    """
     from medmm.doors import demo as demo_
 
     demo_.run(folder, out())
@@ -62,7 +65,9 @@ def batch(
         bool, typer.Option("--json", help="One JSON line a study on stdout, nothing else.")
     ] = False,
 ) -> None:
-    """Draft every study of a folder, found by its UID: one line a study, what is done is skipped.
+    """Draft every study of a folder, found by its UID; what is done is skipped.
+
+    Each study gets one line.
 
     Done is what has the same images, record, settings and models; what has changed is done again.
     """

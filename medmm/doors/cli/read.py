@@ -40,7 +40,8 @@ def read(
     task: Annotated[
         ReadTask | None,
         typer.Option(
-            help="Read folders of NIfTI files under fixed names (docs/arrays.md), one study a folder."
+            help="Read folders of NIfTI files under fixed names (docs/arrays.md), one study a "
+            "folder."
         ),
     ] = None,
     as_json: Annotated[
@@ -49,15 +50,16 @@ def read(
     masks: Annotated[
         Path | None,
         typer.Option(
-            help="Write each mask here: PNG on the film's own grid; of MR, NIfTI on the grid of its series with a JSON file "
-            "that names the images of its slices; with --task, NIfTI on the array's own grid."
+            help="Write each mask here: PNG on the film's own grid; of MR, NIfTI on the grid of "
+            "its series with a JSON file that names the images of its slices; with --task, "
+            "NIfTI on the array's own grid."
         ),
     ] = None,
 ) -> None:
     """Read studies by the models alone: no record, no draft, nothing kept but the audit entry.
 
-    A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were decided, 3 if a
-    path does not exist or is no folder of the task, and 9 if others were.
+    A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were
+    decided, 3 if a path does not exist or is not a folder of the task, and 9 if others were.
     """
     from medmm.domain.notices import FOR_THE_RECORD_TITLE, sorted_notices
     from medmm.domain.reading import ReadResult
@@ -71,9 +73,8 @@ def read(
     recorded: set[str] = set()
     with session(context).assistant() as assistant, progress_bar() as progress:
         bar = progress.add_task("reading", total=len(paths) if task else None)
-        missing = {
-            str(path) for path in paths if not os.path.lexists(path)
-        }  # nothing was there to decide on
+        # Nothing was there to decide on
+        missing = {str(path) for path in paths if not os.path.lexists(path)}
         for group in (
             [[path] for path in paths] if task else [paths]
         ):  # files of one study may lie under several paths
@@ -124,7 +125,9 @@ def release(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,
 ) -> None:
-    """Let a held study pass the gate, after a look at it; name yourself with `medmm --by READER release …`.
+    """Let a held study pass the gate, after a look at it.
+
+    Name yourself with `medmm --by READER release …`.
 
     What is held for something else too is held again for that.
     """
@@ -141,6 +144,7 @@ def release(
     else:
         out().print(
             plain(
-                f"released ({released.reason_code}, {len(released.file_sha256s)} files); draft or read it now"
+                f"released ({released.reason_code}, {len(released.file_sha256s)} files); draft "
+                "or read it now"
             )
         )

@@ -38,7 +38,10 @@ def show(
         bool, typer.Option("--json", help="JSON for machines, always with all facts.")
     ] = False,
 ) -> None:
-    """Print the facts of a record with code, value, unit, range, date and source entry, and what was left out and why."""
+    """Print the facts of a record, and what was left out and why.
+
+    A fact comes with code, value, unit, range, date and source entry.
+    """
     from medmm.doors.record_page import record_page
 
     who = session(context)

@@ -1,4 +1,4 @@
-"""`medmm models list|add|remove`, `medmm config show|check`, `medmm doctor`: what is installed and whether it works."""
+"""`medmm models`, `config` and `doctor`: what is installed and whether it works."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def add_to(app: typer.Typer) -> None:
 
 @models_app.command("list")
 def models_list(context: typer.Context, as_json: AsJson = False) -> None:
-    """The networks of the catalogue, then the adopted models, and whether they are here and unaltered."""
+    """List the networks of the catalogue, then the adopted models.
+
+    Each row says whether the model is here and unaltered.
+    """
     with session(context).assistant() as assistant:
         rows = assistant.models()
     table = new_table("name", "reads", "state", "digest", "terms")
@@ -64,7 +67,10 @@ def models_add(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy a trained model or a larger decoder in, checked; drafts or a training can name it from then on."""
+    """Copy in a trained model or a larger decoder, checked.
+
+    Drafts or a training can name it from then on.
+    """
     with session(context).assistant() as assistant:
         row = assistant.add_model(path, name=name, licence=licence, by=_person(context, assistant))
     if as_json:
@@ -72,7 +78,8 @@ def models_add(
     else:
         out().print(
             plain(
-                f"{row.name} ({_reads(row)}) added: {row.licence}; manifest {row.manifest_sha256[:12]}"
+                f"{row.name} ({_reads(row)}) added: {row.licence}; manifest "
+                f"{row.manifest_sha256[:12]}"
             )
         )
 
@@ -109,7 +116,10 @@ def config_show(context: typer.Context) -> None:
 
 @config_app.command("check")
 def config_check(file: Annotated[Path, typer.Argument(help="A settings file.")]) -> None:
-    """Check a settings file: every fault is named with its place, and the folders and models that it names are opened."""
+    """Check a settings file; every fault is named with its place.
+
+    The folders and models that it names are opened.
+    """
     from medmm.config import load_settings
     from medmm.doors.doctor import named_folders
 
@@ -123,12 +133,13 @@ def config_check(file: Annotated[Path, typer.Argument(help="A settings file.")])
         remedies = "; ".join(dict.fromkeys(check.remedy for check in wrong if check.remedy))
         raise ConfigError(f"settings that can't be used: {named}", remedy=remedies, file=str(file))
     typer.echo(
-        f"{file}: all settings are known and valid; the folders and models that they name can be used"
+        f"{file}: all settings are known and valid; the folders and models that they name can "
+        "be used"
     )
 
 
 def _opened(settings: Settings) -> list[Check]:
-    """The models that the settings name, opened; nothing is made where there is no data folder yet."""
+    """Open the models that the settings name; make nothing if there is no data folder yet."""
     from tempfile import TemporaryDirectory
 
     from medmm.assistant import Assistant
@@ -144,7 +155,10 @@ def _opened(settings: Settings) -> list[Check]:
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """What this machine can decode, run and reach, and what to do about the rest. Exit 4 if there is a problem."""
+    """Say what this machine can decode, run and reach, and what to do about the rest.
+
+    Exit 4 if there is a problem.
+    """
     checks = list(_checks(session(context)))
     table = new_table()
     for check in checks:
@@ -159,7 +173,7 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def _checks(who: Session) -> Iterator[Check]:
-    """All checks; an installation that does not open is a problem among them."""
+    """Run all checks; an installation that does not open is a problem among them."""
     from medmm.doors.doctor import Check, examine, machine
 
     try:

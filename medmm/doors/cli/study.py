@@ -1,4 +1,7 @@
-"""`medmm study show`: what a path was understood as, in words and pictures; a look, no draft."""
+"""`medmm study show`: what a path was understood as, in words and pictures.
+
+It is a look, no draft.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +37,12 @@ def show(
     ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with the pictures here.")] = None,
 ) -> None:
-    """Print what a path was understood as, series by series: geometry, polarity, windows, the gate's verdict and why.
+    """Print what a path was understood as, series by series.
 
-    Pictures are shown where the terminal has colours, also of what is held or refused; else with --html.
-    Exit 3 if a file can't be read or the record is another patient's.
+    That is geometry, polarity, windows, the gate's verdict and why.
+
+    Pictures are shown where the terminal has colours, also of what is held or refused; else with
+    --html. Exit 3 if a file can't be read or the record is another patient's.
     """
     from medmm.domain.identity_match import MatchVerdict
     from medmm.doors.study_page import study_page

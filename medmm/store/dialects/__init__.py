@@ -12,9 +12,10 @@ __all__ = ["Dialect", "Fault", "SQLite", "dialect_of"]
 
 
 def dialect_of(url: str | None, folder: Path) -> Dialect:
-    """The database of a data folder: its SQLite file, or what the URL names.
+    """Choose the database of a data folder: its SQLite file, or what the URL names.
 
-    Raises: ConfigError, without the URL, if that is no PostgreSQL one, or its driver is not installed.
+    Raises: ConfigError, without the URL, if that is not a PostgreSQL one, or its driver is not
+        installed.
     """
     if url is None:
         return SQLite(folder)

@@ -1,4 +1,7 @@
-"""What the store asks of a database, whichever it is: the one place where SQLite and PostgreSQL differ."""
+"""What the store asks of a database, whichever it is.
+
+It is the one place where SQLite and PostgreSQL differ.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from medmm.audit.log_database import LogDatabase
 
 
 class Fault(Enum):
-    """What an error of a database means to whoever called it."""
+    """The meaning of a database's error to whoever called it."""
 
     DAMAGED = "it is not as medmm wrote it"
     LOCKED = "another program holds it"
@@ -45,24 +48,30 @@ class Dialect(LogDatabase, Protocol):
         ...
 
     def reading(self, engine: sa.Engine) -> AbstractContextManager[sa.Connection]:
-        """A connection whose reads all see one state of the database, that of the first."""
+        """Open a connection whose reads all see one state of the database, that of the first."""
         ...
 
     def writing(self, engine: sa.Engine) -> AbstractContextManager[sa.Connection]:
-        """A connection in a transaction that no other writer works beside, on any host.
+        """Open a transaction that no other writer works beside, on any host.
 
-        It sees all that was committed before it began, commits at the end and rolls back on an error.
+        It sees all that was committed before it began, commits at the end and rolls back on an
+        error.
         """
         ...
 
     def migrating(self, engine: sa.Engine) -> AbstractContextManager[sa.Connection]:
-        """As `writing`, and no other migration beside it: the others wait, then find it done."""
+        """Open as `writing`, with no other migration beside it: others wait, then find it done."""
         ...
 
     def exclusive(
         self, engine: sa.Engine, key: str, *, of: str = ""
     ) -> AbstractContextManager[None]:
-        """Hold a lock that all processes of this installation share for equal keys of one kind."""
+        """Hold a lock that all processes of this installation share for equal keys of one kind.
+
+        Args:
+            key: what is locked; unlike keys may share a lock, equal ones always do.
+            of: the kind; without it idempotency keys.
+        """
         ...
 
     def take_snapshot(self, connection: sa.Connection) -> None:
@@ -70,11 +79,16 @@ class Dialect(LogDatabase, Protocol):
         ...
 
     def append_only(self, table: str, key: str) -> tuple[str, ...]:
-        """The statements by which the database refuses every change of a table but new rows."""
+        """Give the statements by which the database refuses all changes of a table but new rows.
+
+        Args:
+            table: its name.
+            key: the column that names a row: a second row under it is refused, too.
+        """
         ...
 
     def settle(self, connection: sa.Connection) -> None:
-        """What is left to do at the end of a migration, inside its transaction."""
+        """Do what is left to do at the end of a migration, inside its transaction."""
         ...
 
     def version(self, connection: sa.Connection) -> str:
@@ -82,9 +96,9 @@ class Dialect(LogDatabase, Protocol):
         ...
 
     def fault(self, error: sa.exc.DBAPIError) -> Fault:
-        """What an error means: told by its class, or by the primary code of the library."""
+        """Tell what an error means, by its class or by the primary code of the library."""
         ...
 
     def words(self, error: sa.exc.DBAPIError) -> str:
-        """What the database says, without the values that were given and without a password."""
+        """Give what the database says, without the values that were given and any password."""
         ...

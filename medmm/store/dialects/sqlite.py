@@ -45,7 +45,7 @@ class SQLite:
 
     @contextmanager
     def engine(self, *, read_only: bool) -> Iterator[sa.Engine]:
-        """An engine on the file: every commit flushed, foreign keys on, writers wait for each other.
+        """Open an engine on the file: commits flushed, foreign keys on, writers wait in turn.
 
         Nobody may write to a read-only file, nor to its folder.
         """
@@ -68,12 +68,12 @@ class SQLite:
             engine.dispose()
 
     def reading(self, engine: sa.Engine) -> AbstractContextManager[sa.Connection]:
-        """A connection whose reads all see one state, that of the first."""
+        """Open a connection whose reads all see one state, that of the first."""
         return engine.connect()
 
     @contextmanager
     def writing(self, engine: sa.Engine) -> Iterator[sa.Connection]:
-        """A connection in a transaction that holds the write lock of the file from its beginning."""
+        """Open a transaction that holds the write lock of the file from its beginning."""
         with (
             engine.connect() as connection,
             connection.execution_options(medmm_write=True).begin(),
@@ -82,7 +82,7 @@ class SQLite:
 
     @contextmanager
     def migrating(self, engine: sa.Engine) -> Iterator[sa.Connection]:
-        """As `writing`; a file lock keeps other migrations out however long one takes."""
+        """Open as `writing`; a file lock keeps other migrations out however long one takes."""
         with files.exclusive(self._locks, "migrate"), self.writing(engine) as connection:
             yield connection
 
@@ -97,10 +97,10 @@ class SQLite:
         connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).first()
 
     def append_only(self, table: str, key: str) -> tuple[str, ...]:
-        """Triggers that refuse change, removal and replacement.
+        """Give the triggers that refuse change, removal and replacement.
 
-        A person with the file can drop them; signed heads find that. They stop accidents and other programs.
-        REPLACE deletes without firing a DELETE trigger, hence the check before INSERT.
+        A person with the file can drop them; signed heads find that. They stop accidents and other
+        programs. REPLACE deletes without firing a DELETE trigger, hence the check before INSERT.
         """
         taken = f" WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key})"
         return tuple(
@@ -110,7 +110,7 @@ class SQLite:
         )
 
     def settle(self, connection: sa.Connection) -> None:
-        """Nothing is left to do: text compares by its bytes."""
+        """Do nothing: text compares by its bytes already."""
 
     def unprotected(self, connection: sa.Connection) -> tuple[str, ...]:
         """Name the triggers of the log that are gone or altered."""
@@ -121,7 +121,7 @@ class SQLite:
         return tuple(trigger.split()[2] for trigger in made if trigger not in kept)
 
     def integrity_findings(self, connection: sa.Connection) -> Iterator[str]:
-        """What SQLite finds wrong with pages and indexes, ten at most."""
+        """List what SQLite finds wrong with pages and indexes, ten findings at most."""
         for finding in connection.scalars(sa.text("PRAGMA integrity_check(10)")):
             if finding != "ok":
                 yield str(finding)
@@ -131,25 +131,25 @@ class SQLite:
         return f"SQLite {sqlite3.sqlite_version}"
 
     def is_damage(self, error: sa.exc.DatabaseError) -> bool:
-        """Whether the file is not as medmm wrote it, rather than busy, full or out of reach."""
+        """Tell whether the file is damaged, rather than busy, full or out of reach."""
         return self.fault(error) is Fault.DAMAGED
 
     def fault(self, error: sa.exc.DBAPIError) -> Fault:
-        """What an error means, by SQLite's primary code."""
+        """Tell what an error means, by SQLite's primary code."""
         code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         return FAULTS.get(code, Fault.GONE)
 
     def words(self, error: sa.exc.DBAPIError) -> str:
-        """SQLite's own message, which holds no values."""
+        """Give SQLite's own message, which holds no values."""
         return str(error.orig)
 
 
 @contextmanager
 def _read_only(file: Path) -> Iterator[sa.Engine]:
-    """An engine on a database that nobody may write to, nor to its folder.
+    """Open an engine on a database that nobody may write to, nor to its folder.
 
-    SQLite can't recover a write-ahead log in such a folder (sqlite.org/wal.html, read-only databases): where one holds
-    something, it is recovered in a private copy, which goes again.
+    SQLite can't recover a write-ahead log in such a folder (sqlite.org/wal.html, read-only
+    databases): if one holds something, it is recovered in a private copy, which goes again.
     """
     wal = file.with_name(file.name + "-wal")
     with ExitStack() as stack:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 from datetime import UTC, datetime
+from doctest import DocTestParser
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -48,6 +50,35 @@ def test_every_verb_is_documented_and_annotated() -> None:
         method = getattr(Assistant, name)
         assert (method.__doc__ or "").strip(), name
         assert "return" in inspect.get_annotations(method), name
+
+
+@pytest.mark.parametrize("name", sorted(public() | {"from_config"}))
+def test_the_example_of_a_verb_calls_it_as_it_is_called(name: str) -> None:
+    text = inspect.getdoc(getattr(Assistant, name)) or ""
+    example = "".join(one.source for one in DocTestParser().get_examples(text))
+    calls = [
+        node
+        for node in ast.walk(ast.parse(example))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id in ("assistant", "Assistant")
+    ]
+    called = {cast(ast.Attribute, call.func).attr: call for call in calls}
+    assert name in called
+    for verb, call in called.items():
+        own = () if verb == "from_config" else (None,)
+        given = {one.arg: None for one in call.keywords if one.arg}
+        inspect.signature(getattr(Assistant, verb)).bind(*own, *call.args, **given)
+
+
+@pytest.mark.parametrize("name", sorted(public() | {"from_config"}))
+def test_every_argument_of_a_verb_is_described(name: str) -> None:
+    """By, key and case_id are, once, in the docstring of the class."""
+    text = inspect.getdoc(getattr(Assistant, name)) or ""
+    for argument in inspect.signature(getattr(Assistant, name)).parameters:
+        where = inspect.getdoc(Assistant) if argument in ("by", "key", "case_id") else text
+        assert argument == "self" or f"{argument}: " in (where or ""), argument
 
 
 def test_each_method_is_a_docstring_and_a_call() -> None:

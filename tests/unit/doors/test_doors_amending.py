@@ -71,7 +71,7 @@ def test_a_signed_case_is_amended_added_to_and_withdrawn(config: Path) -> None:
     earlier = done("publish", CASE, "--version", "1")
     assert earlier.startswith("RADIOLOGY REPORT: REPLACED, NOT VALID")
     assert "Withdrawal signed" in done("withdraw", CASE, "--reason", "Another patient's film.")
-    assert "withdrawn" in done("cases", "--state", "withdrawn")
+    assert "is withdrawn: no finding" in " ".join(done("cases", "--state", "withdrawn").split())
     text = done("case", "show", CASE)
     assert text.startswith("RADIOLOGY REPORT: WITHDRAWN, ENTERED IN ERROR")
     assert "Heart not enlarged." not in text

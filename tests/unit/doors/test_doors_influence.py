@@ -18,7 +18,6 @@ from medmm.config import Settings, load_settings
 from medmm.domain.codec import from_json
 from medmm.domain.draft import Assertion, Case, Opinion
 from medmm.domain.errors import InputError, PermissionDenied
-from medmm.domain.reading import Reading
 from medmm.domain.record_influence import Influence
 from medmm.domain.study import Study
 from medmm.doors import demo
@@ -33,9 +32,9 @@ from tests.factories import (
     make_case_file,
     make_checked_draft,
     make_draft,
-    make_reading_of,
 )
 from tests.language_models import Told, make_generation, say
+from tests.quick_assistant import READS, ModelOf
 
 LINE = "worded by chest-report"
 
@@ -65,11 +64,10 @@ class ToldNetworks:
     picture_kinds = None
     language_model: Told | None = Everything(by_case=believing)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.reader = self
+    reading_models = (ModelOf(READS),)
 
-    def read(self, study: Study) -> Reading:
-        return make_reading_of(study)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
 
     def manifests(self) -> dict[str, str]:
         return {}

@@ -98,7 +98,7 @@ def test_the_command_claims_a_case_and_gives_it_back(config: Path) -> None:
     claimed = tool(config, "--by", "reader-1", "case", "claim", "case-2", "--minutes", "90")
     assert "Yours until" in claimed.stdout
     assert ids(config, "--assigned", "reader-1") == ["case-2"]
-    assert "claimed by" in cases(config).stdout
+    assert "opened, claimed by" in cases(config).stdout
     (line,) = cases(config, "--json", "--assigned", "reader-1").stdout.splitlines()
     assert json.loads(line)["assigned"] == "reader-1"
     again = tool(config, "--by", "reader-1", "case", "claim", "case-2", "--json")
@@ -117,7 +117,7 @@ def test_the_command_prioritises_and_sorts(config: Path) -> None:
     assert ids(config, "--priority", "stat") == ["case-2"]
     assert ids(config, "--not-waiting", "--limit", "2") == ["case-5", "case-4"]
     assert (ids(config, "--waiting"), ids(config, "--site", "elsewhere")) == ([], [])
-    assert "priority" in cases(config).stdout
+    assert "opened, stat: chest pain" in cases(config).stdout
     (line,) = cases(config, "--json", "--priority", "stat").stdout.splitlines()
     assert json.loads(line)["priority_reason"] == "chest pain"
     assert "No draft yet" in tool(config, "case", "drafts", "case-2").stdout

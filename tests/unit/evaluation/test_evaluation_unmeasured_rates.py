@@ -13,11 +13,12 @@ import pytest
 
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Measurement, Reading
-from medmm.domain.study import Notice, Study
+from medmm.domain.study import Modality, Notice, Study
 from medmm.evaluation.mr import unmeasured_rates, unsuitable_inputs, volume_networks
 from medmm.evaluation.mr.unsuitable_inputs import damaged, foreign
 from medmm.models.mr.preprocessing import Grid
 from medmm.training.data.mr_sets import OutlinedVolume, study_of
+from tests.quick_assistant import OfEveryStudy
 from tests.volume_sets import block, outlined
 
 SETS = {
@@ -93,6 +94,7 @@ class Doubting:
 
     calibration: Mapping[str, Any] = MappingProxyType({})
     segmenter = Segmenter()
+    declares = OfEveryStudy(modality=Modality.MR, body_parts=())
 
     @classmethod
     def open(cls, *_: Any) -> Doubting:

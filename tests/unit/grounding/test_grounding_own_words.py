@@ -10,7 +10,16 @@ import pytest
 from medmm.domain.draft import Draft, Outcome, ReaderEvidence, Section, Severity, Statement
 from medmm.domain.reading import Side
 from medmm.domain.record import FactKind, FactStatus
-from medmm.domain.report import Accept, Add, CaseFile, CaseState, Decision, Edit, Impression
+from medmm.domain.report import (
+    Accept,
+    Add,
+    Addendum,
+    CaseFile,
+    CaseState,
+    Decision,
+    Edit,
+    Impression,
+)
 from medmm.drafting import RuleWriter
 from medmm.grounding import CHECKS, check, recheck
 from medmm.review import decide, sign
@@ -71,6 +80,13 @@ def test_a_failed_check_blocks_in_a_draft_and_warns_in_a_readers_words() -> None
     assert "G10" not in warns
     assert set(warns.values()) == {Severity.WARNS}
     assert {v.check: v.severity for v in recheck(own)} == warns
+
+
+def test_an_addendum_is_a_readers_own_word_and_not_a_drafts() -> None:
+    called = Addendum("The ward was called.", statement_id="a1", by=ATTENDING)
+    verdicts = recheck(replace(drafted(), decisions=(called,)))
+    assert [v.reason for v in verdicts if v.outcome is Outcome.FAILED] == []
+    assert "a1" in {v.statement_id for v in verdicts}
 
 
 def test_nothing_is_marked_without_own_words() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from medmm.models.film.chest_anatomy import (
 )
 from medmm.models.film.ratio_uncertainty import SHAPES, DoubtRule, Outlines, agreement, shapes_of
 from medmm.models.film.reading_model import AnatomyModel
-from medmm.models.weights.catalogue import open_weights, row_named
+from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
 
 Maps = NDArray[np.float32]
 RULE = DoubtRule(
@@ -176,7 +177,8 @@ class Drawn(nn.Module):
 
 
 def anatomy(rights: list[float]) -> AnatomyModel:
-    return AnatomyModel(weights=None, network=Drawn(rights), size_px=160, rule=RULE)  # type: ignore[arg-type]
+    weights = WeightsFolder(row=row_named("chest-anatomy"), folder=Path())
+    return AnatomyModel(weights=weights, network=Drawn(rights), size_px=160, rule=RULE)
 
 
 def film_of(rows: int, columns: int) -> NDArray[np.float32]:

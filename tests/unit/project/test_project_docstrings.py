@@ -12,14 +12,8 @@ ROOT = Path(__file__).resolve().parents[3]
 LONGEST = 88
 # Not yet reworded; pyproject.toml leaves the same places out of D205, D400, D401 and E501.
 LATER = (
-    "medmm/assistant.py",
-    "medmm/config.py",
-    "medmm/delivery",
-    "medmm/doors",
-    "medmm/review",
-    "medmm/store",
-    "medmm/verbs",
-    "ui",
+    "medmm/store/database.py",
+    "medmm/store/dialects/postgresql.py",
 )
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -175,6 +175,18 @@ def test_an_added_finding_is_signed_as_the_authors() -> None:
     ].index("r2")
 
 
+def test_an_addition_that_is_repeated_stands_once() -> None:
+    nodule = Add.of("Nodule", side=Side.LEFT)
+    once = decided(nodule)
+    twice = decided(nodule, Add("Old rib fracture."), by=RESIDENT, file=once)
+    assert [(one.statement_id, one.by) for one in twice.added] == [
+        ("r1", ATTENDING),
+        ("r2", RESIDENT),
+    ]
+    right = decided(Add.of("Nodule", side=Side.RIGHT), file=twice)
+    assert [one.statement_id for one in right.added] == ["r1", "r2", "r3"]
+
+
 def test_an_own_impression_takes_the_place_of_the_drafted_one() -> None:
     report = signed(Impression("Left pleural effusion is possible.\nClinical correlation."))
     own = [s for s in report.statements if s.section is Section.IMPRESSION]

@@ -1,4 +1,7 @@
-"""The files of each study, so that it can grow; of studies of earlier releases the files of their volumes."""
+"""The files of each study, so that it can grow.
+
+Studies of earlier releases have the files of their volumes.
+"""
 
 import json
 
@@ -24,7 +27,9 @@ def upgrade() -> None:
 
 
 def _files(body: str) -> dict[str, str | None]:
-    """Digests of the files of a study, each with its SOP Instance UID where each file of a volume is one image.
+    """List the digests of a study's files, each with its SOP Instance UID.
+
+    The UID is None unless each file of a volume is one image.
 
     A study that can't be read gives none: whoever asks for it is told.
     """

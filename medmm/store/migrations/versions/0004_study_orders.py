@@ -1,4 +1,4 @@
-"""What the images of a study state of its order, and the request of the record that ordered it."""
+"""What the images of a study state of its order, and the record's request that ordered it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Create the table of orders; studies of earlier releases have none until they are admitted again."""
+    """Create the table of orders; earlier studies have none until they are admitted again."""
     op.create_table(
         "study_order",
         sa.Column("study_uid", sa.Text, sa.ForeignKey("study.uid"), primary_key=True),

@@ -1,4 +1,7 @@
-"""Results under idempotency keys refer to what is kept, and have a time; those of earlier releases stay whole."""
+"""Results under idempotency keys refer to what is kept, and have a time.
+
+Those of earlier releases stay whole.
+"""
 
 from datetime import UTC, datetime
 
@@ -10,7 +13,10 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Make the table anew, where a result may be missing; what was kept counts as of now, since no row says when it was."""
+    """Make the table anew, so that a result may be missing; kept rows count as of now.
+
+    No row says when it was kept.
+    """
     op.rename_table("idempotency", "idempotency_whole")
     op.create_table(
         "idempotency",

@@ -8,7 +8,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Create the table; `medmm.store.worklist.fill` derives the lines of kept cases in the same transaction."""
+    """Create the table; `medmm.store.worklist.fill` derives its lines in the same transaction."""
     op.create_table(
         "worklist",
         sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),

@@ -8,7 +8,10 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Create the table; `medmm.store.last_words.fill` derives its rows from the log in the same transaction."""
+    """Create the table; `last_words.fill` derives its rows in the same transaction.
+
+    They come from the log.
+    """
     op.create_table(
         "last_word",
         sa.Column("kind", sa.Text, primary_key=True),

@@ -10,7 +10,10 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Move what cases hold into the tables, as it is, as the first version; its author is read with it."""
+    """Move what cases hold into the tables, as it is, as the first version.
+
+    Its author is read with it.
+    """
     op.create_table(
         "reading",
         sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),

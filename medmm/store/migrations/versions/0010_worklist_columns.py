@@ -1,4 +1,4 @@
-"""How urgent a case is and at which site, since when a person is waited for, and its turn by these."""
+"""How urgent a case is, its site, since when a person is waited for, and its turn."""
 
 import sqlalchemy as sa
 from alembic import op
