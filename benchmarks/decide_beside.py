@@ -34,6 +34,7 @@ def another(folder, number):
     for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
         setattr(made, name, f"{getattr(made, name)}.{number}")
     made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+    made.PatientID = f"ZZ-{number}"  # without earlier studies
     made.save_as(folder / f"{number}.dcm")
     return folder / f"{number}.dcm"
 
@@ -72,7 +73,7 @@ with tempfile.TemporaryDirectory() as name:
             state["film"] = another(folder, state["n"])
 
         def draft_film():
-            new = assistant.admit(state["film"], record=record)
+            new = assistant.admit(state["film"])
             assistant.draft(assistant.open_case(new.uid).id)
 
         works = {"decide": decide, "verb": verb, "film": draft_film}

@@ -78,9 +78,11 @@ def merged(
 
 
 def _refuse_unkept(decision: Decision, case_id: str) -> None:
-    """Refuse a decision that could not be read again: one would lock the whole worklist.
+    """Refuse a decision that could not be kept and read again.
 
-    Raises: InputError if it is so.
+    One such would lock the whole worklist.
+
+    Raises: InputError if there is one.
     """
     kept = to_json(decision)
     try:

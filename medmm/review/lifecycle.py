@@ -77,7 +77,7 @@ def advance(state: CaseState | None, act: Act) -> CaseState:
 def refuse_finished(state: CaseState, case_id: str) -> None:
     """Refuse a case on which nothing can be done any more.
 
-    Raises: StateError if it is so.
+    Raises: StateError if so.
     """
     if state not in {before for before, _ in NEXT}:
         raise StateError(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 
+from medmm.audit.log_database import as_bytes
 from medmm.domain.codec import from_json
 from medmm.domain.draft import Case
 from medmm.domain.errors import InputError
@@ -17,6 +18,7 @@ from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, SignedReport
 from medmm.domain.study import NotEvaluable, Study
 from medmm.store import (
+    decoded,
     integrity,
     last_words,
     log_coverage,
@@ -35,10 +37,10 @@ def noun(
 
     Raises: InputError if there is none.
     """
-    found = c.scalar(select(body, column, value))
+    found = c.scalar(sa.select(as_bytes(body)).where(column == value))
     if found is None:
         raise missing(column.table.name, value)
-    return from_json(kind, found)
+    return cast(T, decoded.noun(cast(Any, kind), found))
 
 
 def report(connection: sa.Connection, report_id: str) -> SignedReport:

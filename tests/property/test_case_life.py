@@ -1,4 +1,4 @@
-"""Whatever two readers do: the log verifies, the worklist shows each case, what was signed stays."""
+"""Whatever two readers do: the log verifies, the worklist shows each case, reports stay."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def options(
         str | None, typer.Option(help="Id of the reader who acts; default: the service.")
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Keep the options for the command that follows."""

@@ -33,7 +33,7 @@ def claim(
     minutes: Annotated[
         int | None,
         typer.Option(
-            help="For so many minutes from now on; `claim_minutes` of the settings without."
+            help="For how many minutes from now on; without it, `claim_minutes` of the settings."
         ),
     ] = None,
     as_json: AsJson = False,
@@ -75,7 +75,9 @@ def prioritise(
     if as_json:
         write_json(to_json(given))
     else:
-        out().print(f"{given.level.value}; `medmm cases --sort urgency` lists by priority.")
+        out().print(
+            f"Priority {given.level.value}; `medmm cases --sort urgency` lists by priority."
+        )
 
 
 def drafts(context: typer.Context, case: CaseId, as_json: AsJson = False) -> None:

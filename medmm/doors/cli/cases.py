@@ -112,11 +112,13 @@ def _write_page(file: CaseFile, path: Path) -> None:
 def cases(
     context: typer.Context,
     as_json: AsJson = False,
-    state: Annotated[CaseState | None, typer.Option(help="Only cases that stand there.")] = None,
+    state: Annotated[CaseState | None, typer.Option(help="Only cases in this state.")] = None,
     priority: Annotated[Priority | None, typer.Option(help="Only cases of this priority.")] = None,
     waiting: Annotated[
         bool | None,
-        typer.Option("--waiting/--not-waiting", help="Only cases that wait for a person, or none."),
+        typer.Option(
+            "--waiting/--not-waiting", help="Only cases that wait for a person, or only the others."
+        ),
     ] = None,
     site: Annotated[str | None, typer.Option(help="Only cases of this site.")] = None,
     assigned: Annotated[

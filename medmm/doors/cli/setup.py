@@ -59,11 +59,11 @@ def models_add(
         Path, typer.Argument(help="A weights folder of the training pipeline, or a causal LM's.")
     ],
     name: Annotated[
-        str | None, typer.Option("--name", help="Its name here; the folder's own without it.")
+        str | None, typer.Option("--name", help="Its name here; without it, the folder's own.")
     ] = None,
     licence: Annotated[
         str | None,
-        typer.Option("--licence", help="Its terms; those of its manifest or card without it."),
+        typer.Option("--licence", help="Its terms; without it, those of its manifest or card."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
