@@ -1,4 +1,4 @@
-"""Whatever two readers do to cases in whatever order: the log verifies, the worklist shows each case, and nothing signed changes."""
+"""Whatever two readers do: the log verifies, the worklist shows each case, reports stay."""
 
 from __future__ import annotations
 

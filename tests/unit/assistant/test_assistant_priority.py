@@ -197,7 +197,7 @@ def test_by_urgency_come_the_most_urgent_then_the_longest_waiting_then_what_is_d
 def test_who_works_through_the_list_by_urgency_skips_nobody(
     assistant: Assistant, tmp_path: Path, clock: Clock, becomes: str
 ) -> None:
-    """The last case of a page has moved when the next is asked for: it goes on from where it stood."""
+    """The last case of a page moved meanwhile: the next goes on from where it stood."""
     waiting = [opened(assistant, film(tmp_path, name)) for name in "abcd"]
     for case_id in waiting:
         clock.after(minutes=1)
