@@ -13,11 +13,13 @@ from medmm.verbs.house import House
 from medmm.verbs.verb import Asked, kept, look, verb
 
 
-@verb(
-    "draft",
-    kept(CheckedDraft),
-    request=lambda house, case_id, again, made_by: {"case": case_id, "drafted_from": made_by},
-)
+def _asked(house: House, case_id: str, again: bool, made_by: str) -> dict[str, object]:
+    """Say what a draft is asked for: any that still holds is another request than a new one."""
+    any_one = {} if again else {"again": False}
+    return {"case": case_id, "drafted_from": made_by, **any_one}
+
+
+@verb("draft", kept(CheckedDraft), request=_asked)
 def _draft(house: House, call: VerbCall, case_id: str, again: bool, made_by: str) -> CheckedDraft:
     file = house.store.case_file(case_id)
     if not again and (kept_one := _still_good(house, file, made_by)) is not None:

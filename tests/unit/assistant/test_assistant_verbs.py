@@ -121,6 +121,8 @@ def test_the_same_key_and_request_do_a_verb_once(tmp_path: Path) -> None:
         assert [event.verb for event in assistant.history(case_id)].count("draft") == 1
         with pytest.raises(StateError, match="another request"):
             assistant.sign(case_id, by="reader-1", key="one")
+        with pytest.raises(StateError, match="another request"):
+            assistant.draft(case_id, again=False, key="one")
 
 
 def test_whoever_may_not_is_refused_before_anything_is_read_and_it_is_in_the_log(
