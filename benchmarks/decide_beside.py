@@ -10,11 +10,10 @@ each in a process of its own, in turns, so that what the machine does beside wei
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import subprocess
 import sys
 from pathlib import Path
+
+from beside import ratios
 
 TARGETS = {"decide": 1 / 4, "verb": 1 / 4, "film": 1 / 2}
 WORKER = """
@@ -87,56 +86,15 @@ with tempfile.TemporaryDirectory() as name:
 """
 
 
-def started(checkout: Path) -> subprocess.Popen[str]:
-    """Start a worker of one checkout."""
-    environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", WORKER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=checkout,
-    )
-
-
-def seconds(worker: subprocess.Popen[str], work: str) -> float:
-    """Have one piece of work done; return its CPU seconds."""
-    if worker.stdin is None or worker.stdout is None:
-        raise SystemExit("the worker has no pipes")
-    worker.stdin.write(work + "\n")
-    worker.stdin.flush()
-    return float(worker.stdout.readline())
-
-
 def main() -> int:
     """Measure both checkouts in turns; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("other", type=Path, help="a checkout of the release to compare with")
     parser.add_argument("--repeats", type=int, default=15)
     options = parser.parse_args()
-    here = Path(__file__).resolve().parents[1]
-    workers = {"here": started(here), "other": started(options.other.resolve())}
-    missed = False
-    for work, target in TARGETS.items():
-        for worker in workers.values():
-            seconds(worker, work)  # warm
-        taken: dict[str, list[float]] = {name: [] for name in workers}
-        for _ in range(options.repeats):
-            for name, worker in workers.items():
-                taken[name].append(seconds(worker, work))
-        median = {name: 1000 * statistics.median(values) for name, values in taken.items()}
-        ratio = median["here"] / median["other"]
-        missed |= ratio > target
-        print(
-            f"{work:<8}{median['here']:8.0f} ms here {median['other']:8.0f} ms there"
-            f"   ratio {ratio:.2f} (target {target:.2f})"
-        )
-    for worker in workers.values():
-        if worker.stdin is not None:
-            worker.stdin.close()
-        worker.wait()
-    return int(missed)
+    found = ratios(WORKER, options.other, TARGETS, options.repeats)
+    print("targets", *(f"{work} {target:.2f}" for work, target in TARGETS.items()))
+    return int(any(found[work] > target for work, target in TARGETS.items()))
 
 
 if __name__ == "__main__":

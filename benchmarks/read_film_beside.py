@@ -10,11 +10,10 @@ what the machine does beside weighs on both.
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import subprocess
 import sys
 from pathlib import Path
+
+from beside import ratios
 
 WORKER = """
 import sys, tempfile, time
@@ -42,48 +41,12 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
-def started(checkout: Path) -> subprocess.Popen[str]:
-    """Start a worker of one checkout."""
-    environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", WORKER],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=checkout,
-    )  # fmt: skip
-
-
-def seconds(worker: subprocess.Popen[str], work: str) -> float:
-    """Measure the CPU seconds of one piece of work."""
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    worker.stdin.write(work + "\n")
-    worker.stdin.flush()
-    return float(worker.stdout.readline())
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("other", type=Path, help="a checkout of the release to compare with")
     parser.add_argument("--repeats", type=int, default=9)
     options = parser.parse_args()
-    here = Path(__file__).resolve().parents[1]
-    workers = {"here": started(here), "other": started(options.other.resolve())}
-    for work in ("read", "draft"):
-        for worker in workers.values():
-            seconds(worker, work)  # warm
-        taken: dict[str, list[float]] = {name: [] for name in workers}
-        for _ in range(options.repeats):
-            for name, worker in workers.items():
-                taken[name].append(seconds(worker, work))
-        median = {name: 1000 * statistics.median(values) for name, values in taken.items()}
-        ratio = median["here"] / median["other"]
-        sys.stdout.write(
-            f"{work:<8}{median['here']:8.0f} ms here {median['other']:8.0f} ms there   ratio "
-            f"{ratio:.2f}\n"
-        )
-    for worker in workers.values():
-        assert worker.stdin is not None
-        worker.stdin.close()
-        worker.wait()
+    ratios(WORKER, options.other, ("read", "draft"), options.repeats)
     return 0
 
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from beside import cpu_seconds, environment
+from beside import Worker, cpu_seconds
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
@@ -140,27 +139,6 @@ def group(**sequences: dict[str, object]) -> Dataset:
     return item
 
 
-def started(checkout: Path, studies: Path) -> subprocess.Popen[str]:
-    """Start a worker of one checkout."""
-    return subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(studies)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment(checkout),
-        cwd=checkout,
-    )
-
-
-def seconds(worker: subprocess.Popen[str], work: str) -> float:
-    """Measure the CPU seconds of one piece of work."""
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    worker.stdin.write(work + "\n")
-    worker.stdin.flush()
-    return float(worker.stdout.readline())
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("other", type=Path, help="a checkout of the release to compare with")
@@ -173,18 +151,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         make_studies(folder, options.slices)
-        workers = {name: started(checkout, folder) for name, checkout in checkouts.items()}
+        workers = {n: Worker(at, WORKER, str(folder)) for n, at in checkouts.items()}
         for study in ("series", "enhanced"):
             for what in ("case", "step"):
                 for n in range(options.repeats + 1):
                     for name, worker in workers.items():
-                        one = seconds(worker, f"{what} {study}")
+                        one = worker.seconds(f"{what} {study}")
                         if n:  # the first is warm-up
                             taken.setdefault(f"{what} {study}", {}).setdefault(name, []).append(one)
         for worker in workers.values():
-            assert worker.stdin is not None
-            worker.stdin.close()
-            worker.wait()
+            worker.close()
         for study in ("series", "enhanced"):
             for _ in range(options.pages):
                 for name, checkout in checkouts.items():

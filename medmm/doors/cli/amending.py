@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medmm.doors.cli.decision_options import Accepted, Added, Edited
 from medmm.doors.session import out, plain, session
 
 if TYPE_CHECKING:
@@ -28,22 +29,16 @@ def amend(
     context: typer.Context,
     case: Case,
     reason: Reason,
-    accept: Annotated[
-        list[str] | None, typer.Option(help="Accept this statement (repeat).")
-    ] = None,
+    accept: Accepted = None,
     reject: Annotated[
         list[str] | None, typer.Option(help="Take a statement out: ID or ID=reason (repeat).")
     ] = None,
-    edit: Annotated[
-        list[str] | None, typer.Option(help="Edit a statement: ID=new text (repeat).")
-    ] = None,
+    edit: Edited = None,
     finding: Annotated[
         list[str] | None,
         typer.Option(help="Add a finding of the vocabulary, as in `medmm review` (repeat)."),
     ] = None,
-    add: Annotated[
-        list[str] | None, typer.Option(help="Add a finding in free text, without a code (repeat).")
-    ] = None,
+    add: Added = None,
     impression: Annotated[
         str | None, typer.Option(help="Write the impression in your own words.")
     ] = None,

@@ -13,6 +13,7 @@ from medmm.domain.case_state import CaseState
 from medmm.domain.codec import to_json
 from medmm.domain.errors import InputError, StateError
 from medmm.domain.priority import Order, Priority
+from medmm.doors.cli.decision_options import Accepted, Added, Edited
 from medmm.doors.session import add_row, new_table, out, plain, session, write_json
 
 if TYPE_CHECKING:
@@ -220,15 +221,11 @@ def case_show(
 def review(
     context: typer.Context,
     case: Annotated[str, typer.Argument(help="Id of a case; `medmm cases` lists them.")],
-    accept: Annotated[
-        list[str] | None, typer.Option(help="Accept this statement (repeat).")
-    ] = None,
+    accept: Accepted = None,
     reject: Annotated[
         list[str] | None, typer.Option(help="Reject a statement: ID or ID=reason (repeat).")
     ] = None,
-    edit: Annotated[
-        list[str] | None, typer.Option(help="Edit a statement: ID=new text (repeat).")
-    ] = None,
+    edit: Edited = None,
     finding: Annotated[
         list[str] | None,
         typer.Option(
@@ -236,9 +233,7 @@ def review(
             "before the name (repeat)."
         ),
     ] = None,
-    add: Annotated[
-        list[str] | None, typer.Option(help="Add a finding in free text, without a code (repeat).")
-    ] = None,
+    add: Added = None,
     impression: Annotated[
         str | None,
         typer.Option(help="Write the impression in your own words, in place of the drafted one."),
