@@ -47,6 +47,8 @@ VERSIONED = {
     for table in (tables.readings, tables.drafts)
 }
 REPORTS = sa.select(_REPORT.id, _REPORT.case_id, *bytes_of(_REPORT.body))
+CASE = CASES.where(_CASE.id == sa.bindparam("case_id"))
+REPORTS_OF_CASE = REPORTS.where(_REPORT.case_id == sa.bindparam("case_id"))
 
 
 def digest(value: Any) -> str:
@@ -109,11 +111,25 @@ def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
 
     Raises: IntegrityError naming the case, or its report, and the entry, if so.
     """
-    said = _said_of(connection, case_id)
-    for row in connection.execute(CASES.where(_CASE.id == case_id)):
+    checked_case(connection, CASE, case_id)
+
+
+def checked_case(
+    connection: sa.Connection, query: sa.Select[Any], case_id: str
+) -> sa.Row[Any] | None:
+    """Read the row of a case, held against the log; return None if there is none.
+
+    Args:
+        query: of the case `case_id` that is bound, with the columns of `CASES` at least.
+    Raises: as `refuse_altered_case`.
+    """
+    said, of = _said_of(connection, case_id), {"case_id": case_id}
+    row = connection.execute(query, of).first()
+    if row is not None:
         refuse(_case_problems(row, said))
-    for row in connection.execute(REPORTS.where(_REPORT.case_id == case_id)):
-        refuse(_report_problems(row, said))
+    for report in connection.execute(REPORTS_OF_CASE, of):
+        refuse(_report_problems(report, said))
+    return row
 
 
 def refuse_altered_drafts(connection: sa.Connection, case_id: str) -> None:
@@ -142,13 +158,12 @@ def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
     Raises: IntegrityError naming case and entry, if the case is not what the log says, or is
         missing.
     """
-    refuse_altered_case(connection, case_id)
-    body = connection.scalar(sa.select(as_bytes(_CASE.body)).where(_CASE.id == case_id))
-    written = _said_of(connection, case_id).parts.get("case")
-    if body is None:
+    row = checked_case(connection, CASE, case_id)
+    if row is None:
+        written = _said_of(connection, case_id).parts.get("case")
         refuse((_missing(f"case {case_id}", written or LoggedPart(entry=0, sha256=None)),))
         return {}
-    return dict.fromkeys(image_files(json.loads(body)["study"]), f"case {case_id} names it")
+    return dict.fromkeys(image_files(json.loads(row.case)["study"]), f"case {case_id} names it")
 
 
 def image_files(study: Mapping[str, Any]) -> tuple[str, ...]:

@@ -86,8 +86,7 @@ def case_file(connection: sa.Connection, case_id: str) -> CaseFile:
 
     Raises: IntegrityError if the log says otherwise.
     """
-    integrity.refuse_altered_case(connection, case_id)
-    row = connection.execute(sa.select(*worklist.READ).where(tables.cases.c.id == case_id)).first()
+    row = integrity.checked_case(connection, worklist.READ, case_id)
     if row is None:
         raise missing("case", case_id)
     versions = report_versions.of_case(connection, case_id) if row.report_id else ()
