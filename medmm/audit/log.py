@@ -46,6 +46,9 @@ frontier = sa.Table(
     sa.Column("covered", sa.Integer, nullable=False),
 )
 
+# Made once: building a statement takes longer than running it
+NEW_ENTRY, NEW_HEAD = entries.insert(), heads.insert()
+GROWN = frontier.update().where(frontier.c.id == 1)
 FRONTIER = sa.select(frontier.c.size, frontier.c.peaks, frontier.c.covered)
 UNCOVERED = (
     sa.select(heads)
@@ -72,16 +75,16 @@ def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner, cov
     leaf = leaf_hash(entry)
     tree.append(leaf)
     row = {"seq": tree.size, "subject": event.subject, "entry": entry, "leaf": leaf}
-    connection.execute(entries.insert(), row)
+    connection.execute(NEW_ENTRY, row)
     head = signer.sign(tree.size, tree.root())
     connection.execute(
-        heads.insert(), {"size": head.size, "root": head.root, "signature": head.signature}
+        NEW_HEAD, {"size": head.size, "root": head.root, "signature": head.signature}
     )
     values = {"size": tree.size, "peaks": b"".join(tree.peaks), "covered": max(seen, covered)}
     if tree.size == 1:
         connection.execute(frontier.insert(), {"id": 1, **values})
     else:
-        connection.execute(frontier.update().where(frontier.c.id == 1), values)
+        connection.execute(GROWN, values)
     return tree.size
 
 
