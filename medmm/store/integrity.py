@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -47,8 +47,8 @@ VERSIONED = {
     for table in (tables.readings, tables.drafts)
 }
 REPORTS = sa.select(_REPORT.id, _REPORT.case_id, *bytes_of(_REPORT.body))
-CASE = CASES.where(_CASE.id == sa.bindparam("case_id"))
-REPORTS_OF_CASE = REPORTS.where(_REPORT.case_id == sa.bindparam("case_id"))
+CASE = CASES.where(_CASE.id.in_(sa.bindparam("case_ids", expanding=True)))
+REPORTS_OF_CASES = REPORTS.where(_REPORT.case_id.in_(sa.bindparam("case_ids", expanding=True)))
 
 
 def digest(value: Any) -> str:
@@ -103,7 +103,7 @@ def marks_of(words: Iterable[Word]) -> CaseMarks:
 
 
 def _said_of(connection: sa.Connection, case_id: str) -> CaseMarks:
-    return marks_of(last_words.of_case(connection, case_id))
+    return marks_of(last_words.of_cases(connection, (case_id,)))
 
 
 def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
@@ -111,25 +111,27 @@ def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
 
     Raises: IntegrityError naming the case, or its report, and the entry, if so.
     """
-    checked_case(connection, CASE, case_id)
+    checked_cases(connection, CASE, (case_id,))
 
 
-def checked_case(
-    connection: sa.Connection, query: sa.Select[Any], case_id: str
-) -> sa.Row[Any] | None:
-    """Read the row of a case, held against the log; return None if there is none.
+def checked_cases(
+    connection: sa.Connection, query: sa.Select[Any], case_ids: Sequence[str]
+) -> dict[str, sa.Row[Any]]:
+    """Read the rows of cases, each held against the log; those that are not there are left out.
 
     Args:
-        query: of the case `case_id` that is bound, with the columns of `CASES` at least.
+        query: of the cases whose ids are bound, with the columns of `CASES` at least.
     Raises: as `refuse_altered_case`.
     """
-    said, of = _said_of(connection, case_id), {"case_id": case_id}
-    row = connection.execute(query, of).first()
-    if row is not None:
-        refuse(_case_problems(row, said))
-    for report in connection.execute(REPORTS_OF_CASE, of):
-        refuse(_report_problems(report, said))
-    return row
+    of, marks = {"case_ids": case_ids}, dict.fromkeys(case_ids, CaseMarks())
+    for case_id, words in last_words.by_case(last_words.of_cases(connection, case_ids)).items():
+        marks[case_id] = marks_of(words)
+    rows = {row.id: row for row in connection.execute(query, of)}
+    for row in rows.values():
+        refuse(_case_problems(row, marks[row.id]))
+    for report in connection.execute(REPORTS_OF_CASES, of):
+        refuse(_report_problems(report, marks[report.case_id]))
+    return rows
 
 
 def refuse_altered_drafts(connection: sa.Connection, case_id: str) -> None:
@@ -158,7 +160,7 @@ def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
     Raises: IntegrityError naming case and entry, if the case is not what the log says, or is
         missing.
     """
-    row = checked_case(connection, CASE, case_id)
+    row = checked_cases(connection, CASE, (case_id,)).get(case_id)
     if row is None:
         written = _said_of(connection, case_id).parts.get("case")
         refuse((_missing(f"case {case_id}", written or LoggedPart(entry=0, sha256=None)),))

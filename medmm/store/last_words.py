@@ -10,7 +10,7 @@ too, and `problems` derives all of them again from the log.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -50,9 +50,10 @@ RAW = sa.select(*bytes_of(*WORDS.c)).execution_options(yield_per=1000)
 SAID = sa.select(*WORDS.c, log.entries.c.entry.label("said")).select_from(
     WORDS.outerjoin(log.entries, log.entries.c.seq == WORDS.c.entry)
 )
-SAID_OF_CASE = SAID.where(WORDS.c.about == sa.bindparam("case_id"))
+SAID_OF_CASES = SAID.where(WORDS.c.about.in_(sa.bindparam("case_ids", expanding=True)))
 SAID_OF = SAID.where(
-    WORDS.c.kind == sa.bindparam("of_kind"), WORDS.c.owner == sa.bindparam("of_owner")
+    WORDS.c.kind.in_(sa.bindparam("kinds", expanding=True)),
+    WORDS.c.owner.in_(sa.bindparam("owners", expanding=True)),
 )
 REWRITE = WORDS.update().where(
     WORDS.c.kind == sa.bindparam("of_kind"), WORDS.c.owner == sa.bindparam("of_owner")
@@ -243,12 +244,12 @@ def fill(connection: sa.Connection) -> None:
         connection.execute(WORDS.insert(), rows)
 
 
-def of_case(connection: sa.Connection, case_id: str) -> list[Word]:
-    """Read the last words of the entries about a case.
+def of_cases(connection: sa.Connection, case_ids: Sequence[str]) -> list[Word]:
+    """Read the last words of the entries about these cases.
 
     Raises: IntegrityError if one is not what its entry says.
     """
-    return _checked(connection, SAID_OF_CASE, case_id=case_id)
+    return _checked(connection, SAID_OF_CASES, case_ids=case_ids)
 
 
 def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
@@ -261,7 +262,7 @@ def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
     last: Words = {}
     for number, entry in log.numbered(connection, (case_id,)):
         _take_in(last, _words_in(number, entry))
-    rows = {(word.kind, word.owner): word for word in of_case(connection, case_id)}
+    rows = {(word.kind, word.owner): word for word in of_cases(connection, (case_id,))}
     for key, word in last.items():
         if word.kind in OF_A_CASE and rows.get(key) != word:
             raise IntegrityError(
@@ -275,12 +276,21 @@ def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
 def of(connection: sa.Connection, kind: str, owner: str) -> Word | None:
     """Read the last word on one thing; None if no entry speaks of it.
 
-    Raises: IntegrityError as `of_case`.
+    Raises: IntegrityError as `of_cases`.
     """
-    return next(iter(_checked(connection, SAID_OF, of_kind=kind, of_owner=owner)), None)
+    return of_all(connection, (kind,), (owner,)).get((kind, owner))
 
 
-def _checked(connection: sa.Connection, query: sa.Select[Any], **of: str) -> list[Word]:
+def of_all(connection: sa.Connection, kinds: Sequence[str], owners: Sequence[str]) -> Words:
+    """Read the last words of these kinds on all these owners.
+
+    Raises: IntegrityError as `of_cases`.
+    """
+    found = _checked(connection, SAID_OF, kinds=kinds, owners=owners)
+    return {(word.kind, word.owner): word for word in found}
+
+
+def _checked(connection: sa.Connection, query: sa.Select[Any], **of: Sequence[str]) -> list[Word]:
     found = []
     for *columns, entry in connection.execute(query, of):
         word = Word(**dict(zip(WORDS.c.keys(), columns, strict=True)))

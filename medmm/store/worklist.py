@@ -189,7 +189,7 @@ def write(connection: sa.Connection, case_id: str) -> str:
 
     Returns: its digest.
     """
-    line = _line(connection.execute(READ, {"case_id": case_id}).one())
+    line = _line(connection.execute(READ, {"case_ids": (case_id,)}).one())
     if (
         connection.execute(LINES.update().where(LINES.c.case_id == case_id).values(**line)).rowcount
         == 0
@@ -270,7 +270,7 @@ def decoded_file(row: Any, report: SignedReport | None) -> CaseFile:
 
 
 def _derived(connection: sa.Connection, case_id: str) -> str:
-    return _digest(_line(connection.execute(READ, {"case_id": case_id}).one()))
+    return _digest(_line(connection.execute(READ, {"case_ids": (case_id,)}).one()))
 
 
 def _line(case: Any) -> dict[str, Any]:
