@@ -91,6 +91,7 @@ class HeadFile:
         self.path, self._signer, self._read_only = path, signer, read_only
         # The size that is known to be covered on disk, whatever happens to this machine
         self._flushed = 0
+        self._sound: TreeHead | None = None  # the last one whose signature was checked
 
     def last_size(self) -> int:
         """Return the size that the last sound head covers, 0 if there is none.
@@ -164,7 +165,8 @@ class HeadFile:
     def _last_size(self, tail: bytes) -> int:
         for line in reversed(tail.decode("utf-8", errors="replace").split("\n")[:-1]):
             head = TreeHead.from_line(line)
-            if head is not None and self._signer.holds(head):
+            if head is not None and (head == self._sound or self._signer.holds(head)):
+                self._sound = head
                 return head.size
         return 0
 

@@ -46,6 +46,19 @@ frontier = sa.Table(
     sa.Column("covered", sa.Integer, nullable=False),
 )
 
+# Made once: building a statement takes longer than running it
+NEW_ENTRY, NEW_HEAD = entries.insert(), heads.insert()
+GROWN = frontier.update().where(frontier.c.id == 1)
+FRONTIER = sa.select(frontier.c.size, frontier.c.peaks, frontier.c.covered)
+UNCOVERED = (
+    sa.select(heads)
+    .where(
+        heads.c.size > sa.bindparam("covered_size"),
+        heads.c.size > sa.func.coalesce(sa.select(frontier.c.covered).scalar_subquery(), 0),
+    )
+    .order_by(heads.c.size)
+)
+
 # Tables whose rows are only ever added, each with its key; the database holds it by triggers.
 APPEND_ONLY = (("audit_entry", "seq"), ("audit_head", "size"))
 
@@ -53,45 +66,35 @@ APPEND_ONLY = (("audit_entry", "seq"), ("audit_head", "size"))
 def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner, covered: int) -> int:
     """Append within the caller's write transaction, so that both commit or neither.
 
-    `covered` is the size that the heads file covers now; it only ever grows.
-
-    `covered` is the size that the heads file covers now; it only ever grows. Returns: the number of
-    the entry.
-
+    Args:
+        covered: the size that the heads file covers now; it only ever grows.
     Returns: the number of the entry.
     """
-    tree, seen = load_frontier(connection), covered_size(connection)
+    tree, seen = _load_frontier(connection)
     entry = entry_bytes(event)
     leaf = leaf_hash(entry)
     tree.append(leaf)
-    connection.execute(
-        entries.insert().values(seq=tree.size, subject=event.subject, entry=entry, leaf=leaf)
-    )
+    row = {"seq": tree.size, "subject": event.subject, "entry": entry, "leaf": leaf}
+    connection.execute(NEW_ENTRY, row)
     head = signer.sign(tree.size, tree.root())
     connection.execute(
-        heads.insert().values(size=head.size, root=head.root, signature=head.signature)
+        NEW_HEAD, {"size": head.size, "root": head.root, "signature": head.signature}
     )
     values = {"size": tree.size, "peaks": b"".join(tree.peaks), "covered": max(seen, covered)}
     if tree.size == 1:
-        connection.execute(frontier.insert().values(id=1, **values))
+        connection.execute(frontier.insert(), {"id": 1, **values})
     else:
-        connection.execute(frontier.update().where(frontier.c.id == 1).values(**values))
+        connection.execute(GROWN, values)
     return tree.size
 
 
-def covered_size(connection: sa.Connection) -> int:
-    """Return the size that the heads file was last seen to cover."""
-    return connection.scalar(sa.select(frontier.c.covered)) or 0
-
-
-def load_frontier(connection: sa.Connection) -> Frontier:
-    """Load the frontier that the next entry grows from."""
-    row = connection.execute(sa.select(frontier.c.size, frontier.c.peaks)).first()
+def _load_frontier(connection: sa.Connection) -> tuple[Frontier, int]:
+    """Load what the next entry grows from, and the size that the heads file was seen to cover."""
+    row = connection.execute(FRONTIER).first()
     if row is None:
-        return Frontier()
-    return Frontier(
-        size=row.size, peaks=[row.peaks[i : i + 32] for i in range(0, len(row.peaks), 32)]
-    )
+        return Frontier(), 0
+    peaks = [row.peaks[i : i + 32] for i in range(0, len(row.peaks), 32)]
+    return Frontier(size=row.size, peaks=peaks), row.covered
 
 
 def heads_after(connection: sa.Connection, size: int) -> list[TreeHead]:
@@ -99,8 +102,7 @@ def heads_after(connection: sa.Connection, size: int) -> list[TreeHead]:
 
     Where the file once covered more, it was cut: the gap stays open, for verify to find.
     """
-    start = max(size, covered_size(connection))
-    rows = connection.execute(sa.select(heads).where(heads.c.size > start).order_by(heads.c.size))
+    rows = connection.execute(UNCOVERED, {"covered_size": size})
     return [TreeHead(size=r.size, root=r.root, signature=r.signature) for r in rows]
 
 

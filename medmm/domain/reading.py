@@ -212,12 +212,12 @@ class Mask:
     ) -> Mask:
         """Pack a boolean array of shape (rows, columns)."""
         flat = np.asarray(mask, dtype=bool).ravel()
-        edges = np.flatnonzero(np.diff(flat, prepend=False, append=not flat[-1]))
-        runs = np.diff(np.concatenate([[0], edges]))
+        changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+        edges = np.concatenate([[0, 0] if flat[0] else [0], changes, [flat.size]])
         return cls(
             name=name,
             shape_yx=(mask.shape[0], mask.shape[1]),
-            runs=tuple(int(r) for r in runs),
+            runs=tuple(np.diff(edges).tolist()),
             image=image,
         )
 

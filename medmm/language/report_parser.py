@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Mapping
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from medmm.language.patterns import any_of, blank
+
+LAST = 1024  # sentences whose findings are kept
 
 
 class Polarity(Enum):
@@ -140,6 +143,11 @@ def findings_named(text: str) -> dict[str, Polarity]:
     hedge before the denial. Longer phrases hide shorter ones inside them ("pericardial effusion"
     names none).
     """
+    return dict(_findings_named(text))
+
+
+@lru_cache(maxsize=LAST)  # the sentence of a draft is asked for by many checks
+def _findings_named(text: str) -> Mapping[str, Polarity]:
     said: dict[str, Polarity] = {}
     order = (Polarity.AFFIRMED, Polarity.HEDGED, Polarity.DENIED)
     for clause in clauses(text):

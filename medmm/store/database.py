@@ -22,7 +22,8 @@ REMEDIES = {
     Fault.FORBIDDEN: (
         ConfigError,
         "the database refused its user",
-        "correct store.url, or the rights of its role (docs/postgresql.md)",
+        "correct store.url, its password (PGPASSWORD, ~/.pgpass) or the rights of its role "
+        "(docs/postgresql.md)",
     ),
     Fault.GONE: (
         Unavailable,

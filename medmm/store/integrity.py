@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -47,6 +47,8 @@ VERSIONED = {
     for table in (tables.readings, tables.drafts)
 }
 REPORTS = sa.select(_REPORT.id, _REPORT.case_id, *bytes_of(_REPORT.body))
+CASE = CASES.where(_CASE.id.in_(sa.bindparam("case_ids", expanding=True)))
+REPORTS_OF_CASES = REPORTS.where(_REPORT.case_id.in_(sa.bindparam("case_ids", expanding=True)))
 
 
 def digest(value: Any) -> str:
@@ -101,7 +103,7 @@ def marks_of(words: Iterable[Word]) -> CaseMarks:
 
 
 def _said_of(connection: sa.Connection, case_id: str) -> CaseMarks:
-    return marks_of(last_words.of_case(connection, case_id))
+    return marks_of(last_words.of_cases(connection, (case_id,)))
 
 
 def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
@@ -109,11 +111,27 @@ def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
 
     Raises: IntegrityError naming the case, or its report, and the entry, if so.
     """
-    said = _said_of(connection, case_id)
-    for row in connection.execute(CASES.where(_CASE.id == case_id)):
-        refuse(_case_problems(row, said))
-    for row in connection.execute(REPORTS.where(_REPORT.case_id == case_id)):
-        refuse(_report_problems(row, said))
+    checked_cases(connection, CASE, (case_id,))
+
+
+def checked_cases(
+    connection: sa.Connection, query: sa.Select[Any], case_ids: Sequence[str]
+) -> dict[str, sa.Row[Any]]:
+    """Read the rows of cases, each held against the log; those that are not there are left out.
+
+    Args:
+        query: of the cases whose ids are bound, with the columns of `CASES` at least.
+    Raises: as `refuse_altered_case`.
+    """
+    of, marks = {"case_ids": case_ids}, dict.fromkeys(case_ids, CaseMarks())
+    for case_id, words in last_words.by_case(last_words.of_cases(connection, case_ids)).items():
+        marks[case_id] = marks_of(words)
+    rows = {row.id: row for row in connection.execute(query, of)}
+    for row in rows.values():
+        refuse(_case_problems(row, marks[row.id]))
+    for report in connection.execute(REPORTS_OF_CASES, of):
+        refuse(_report_problems(report, marks[report.case_id]))
+    return rows
 
 
 def refuse_altered_drafts(connection: sa.Connection, case_id: str) -> None:
@@ -142,13 +160,12 @@ def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
     Raises: IntegrityError naming case and entry, if the case is not what the log says, or is
         missing.
     """
-    refuse_altered_case(connection, case_id)
-    body = connection.scalar(sa.select(as_bytes(_CASE.body)).where(_CASE.id == case_id))
-    written = _said_of(connection, case_id).parts.get("case")
-    if body is None:
+    row = checked_cases(connection, CASE, (case_id,)).get(case_id)
+    if row is None:
+        written = _said_of(connection, case_id).parts.get("case")
         refuse((_missing(f"case {case_id}", written or LoggedPart(entry=0, sha256=None)),))
         return {}
-    return dict.fromkeys(image_files(json.loads(body)["study"]), f"case {case_id} names it")
+    return dict.fromkeys(image_files(json.loads(row.case)["study"]), f"case {case_id} names it")
 
 
 def image_files(study: Mapping[str, Any]) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ too, and `problems` derives all of them again from the log.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,6 +46,19 @@ FIRST = "1"
 OF_A_CASE = (*PARTS, *VERSIONS.values(), STATE, REPORT, WORKLIST)
 WORDS = tables.last_words
 RAW = sa.select(*bytes_of(*WORDS.c)).execution_options(yield_per=1000)
+# Each row beside the entry that it names
+SAID = sa.select(*WORDS.c, log.entries.c.entry.label("said")).select_from(
+    WORDS.outerjoin(log.entries, log.entries.c.seq == WORDS.c.entry)
+)
+SAID_OF_CASES = SAID.where(WORDS.c.about.in_(sa.bindparam("case_ids", expanding=True)))
+SAID_OF = SAID.where(
+    WORDS.c.kind.in_(sa.bindparam("kinds", expanding=True)),
+    WORDS.c.owner.in_(sa.bindparam("owners", expanding=True)),
+)
+REWRITE = WORDS.update().where(
+    WORDS.c.kind == sa.bindparam("of_kind"), WORDS.c.owner == sa.bindparam("of_owner")
+)
+LAST = 1024  # entries: those of some cases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,14 +178,23 @@ def words_of(
 
 def take(connection: sa.Connection, entry: int, event: AuditEvent) -> None:
     """Write the rows anew of what an entry says that this transaction appended."""
+    words = words_of(entry, event.verb, event.outcome, event.subject, event.details)
+    if not words:
+        return
     key = (WORDS.c.kind, WORDS.c.owner)
-    for word in words_of(entry, event.verb, event.outcome, event.subject, event.details):
-        where = (key[0] == word.kind) & (key[1] == word.owner)
+    named = sa.select(*key).where(sa.tuple_(*key).in_([(w.kind, w.owner) for w in words]))
+    there = {(row.kind, row.owner) for row in connection.execute(named)}
+    rewritten, new = [], []
+    for word in words:
         values = {"about": word.about, "entry": word.entry, "value": word.value}
-        if connection.scalar(sa.select(WORDS.c.entry).where(where)) is None:
-            connection.execute(WORDS.insert().values(kind=word.kind, owner=word.owner, **values))
+        if (word.kind, word.owner) not in there:
+            new.append({"kind": word.kind, "owner": word.owner, **values})
         elif not _early(word):
-            connection.execute(WORDS.update().where(where).values(**values))
+            rewritten.append({"of_kind": word.kind, "of_owner": word.owner, **values})
+    if rewritten:
+        connection.execute(REWRITE, rewritten)
+    if new:
+        connection.execute(WORDS.insert(), new)
 
 
 def _early(word: Word) -> bool:
@@ -190,7 +213,11 @@ def said(connection: sa.Connection) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def add(words: Words, entry: int, event: Mapping[str, Any]) -> None:
     """Take in what the next entry of the log says, in the order of the log."""
-    for word in _words_of(entry, event):
+    _take_in(words, _words_of(entry, event))
+
+
+def _take_in(words: Words, said: Iterable[Word]) -> None:
+    for word in said:
         if not _early(word) or (word.kind, word.owner) not in words:
             words[word.kind, word.owner] = word
 
@@ -217,12 +244,12 @@ def fill(connection: sa.Connection) -> None:
         connection.execute(WORDS.insert(), rows)
 
 
-def of_case(connection: sa.Connection, case_id: str) -> list[Word]:
-    """Read the last words of the entries about a case.
+def of_cases(connection: sa.Connection, case_ids: Sequence[str]) -> list[Word]:
+    """Read the last words of the entries about these cases.
 
     Raises: IntegrityError if one is not what its entry says.
     """
-    return _checked(connection, sa.select(WORDS).where(WORDS.c.about == case_id))
+    return _checked(connection, SAID_OF_CASES, case_ids=case_ids)
 
 
 def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
@@ -234,8 +261,8 @@ def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
     """
     last: Words = {}
     for number, entry in log.numbered(connection, (case_id,)):
-        add(last, number, _event(entry))
-    rows = {(word.kind, word.owner): word for word in of_case(connection, case_id)}
+        _take_in(last, _words_in(number, entry))
+    rows = {(word.kind, word.owner): word for word in of_cases(connection, (case_id,))}
     for key, word in last.items():
         if word.kind in OF_A_CASE and rows.get(key) != word:
             raise IntegrityError(
@@ -249,22 +276,26 @@ def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
 def of(connection: sa.Connection, kind: str, owner: str) -> Word | None:
     """Read the last word on one thing; None if no entry speaks of it.
 
-    Raises: IntegrityError as `of_case`.
+    Raises: IntegrityError as `of_cases`.
     """
-    where = (WORDS.c.kind == kind) & (WORDS.c.owner == owner)
-    return next(iter(_checked(connection, sa.select(WORDS).where(where))), None)
+    return of_all(connection, (kind,), (owner,)).get((kind, owner))
 
 
-def _checked(connection: sa.Connection, query: sa.Select[Any]) -> list[Word]:
-    found = [Word(**row._mapping) for row in connection.execute(query)]
-    entries: dict[int, list[Word]] = {}
-    for word in found:
-        if word.entry not in entries:
-            entry = connection.scalar(
-                sa.select(log.entries.c.entry).where(log.entries.c.seq == word.entry)
-            )
-            entries[word.entry] = [] if entry is None else _words_of(word.entry, _event(entry))
-        if word not in entries[word.entry]:
+def of_all(connection: sa.Connection, kinds: Sequence[str], owners: Sequence[str]) -> Words:
+    """Read the last words of these kinds on all these owners.
+
+    Raises: IntegrityError as `of_cases`.
+    """
+    found = _checked(connection, SAID_OF, kinds=kinds, owners=owners)
+    return {(word.kind, word.owner): word for word in found}
+
+
+def _checked(connection: sa.Connection, query: sa.Select[Any], **of: Sequence[str]) -> list[Word]:
+    found = []
+    for *columns, entry in connection.execute(query, of):
+        word = Word(**dict(zip(WORDS.c.keys(), columns, strict=True)))
+        found.append(word)
+        if entry is None or word not in _words_in(word.entry, entry):
             raise IntegrityError(
                 f"the row of the last digest of {_place(word)} is not what entry {word.entry} says",
                 remedy="stop; restore the data folder from a copy; `medmm audit verify` names all "
@@ -314,6 +345,12 @@ def _words_of(number: int, event: Mapping[str, Any]) -> list[Word]:
         return words_of(number, event["verb"], event["outcome"], event["subject"], event["details"])
     except (KeyError, TypeError, AttributeError):
         return []
+
+
+@lru_cache(maxsize=LAST)  # a step reads again all that the log says of its case
+def _words_in(number: int, entry: bytes) -> tuple[Word, ...]:
+    """Parse what these very bytes say."""
+    return tuple(_words_of(number, _event(entry)))
 
 
 def by_case(words: Iterable[Word]) -> dict[str, list[Word]]:

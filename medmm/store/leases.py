@@ -26,6 +26,9 @@ from medmm.domain.lease import Lease
 from medmm.store import tables
 
 LEASES = tables.leases
+LEASE = sa.select(LEASES).where(
+    LEASES.c.subject == sa.bindparam("of_subject"), LEASES.c.purpose == sa.bindparam("of_purpose")
+)
 REVIEW, DRAFT, ADMISSION = "review", "draft", "admission"
 WORK_S = 30.0  # how long a process's lease counts without being renewed
 BEATS = 3  # renewals in that time
@@ -245,8 +248,7 @@ def claimed(case_id: sa.ColumnElement[str], at: datetime | None) -> sa.ColumnEle
 
 
 def _row(connection: sa.Connection, subject: str, purpose: str) -> Any:
-    where = (LEASES.c.subject == subject) & (LEASES.c.purpose == purpose)
-    return connection.execute(sa.select(LEASES).where(where)).first()
+    return connection.execute(LEASE, {"of_subject": subject, "of_purpose": purpose}).first()
 
 
 def _lease(row: Any) -> Lease:

@@ -9,7 +9,7 @@ of before these digests say nothing of them: what they kept is neither sound nor
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,15 @@ NAMED = {
 }
 
 
+def _body_of(kind: RowKind) -> sa.Select[Any]:
+    table = tables.metadata.tables[kind.table]
+    owner = table.c[kind.column]
+    return sa.select(owner, as_bytes(table.c.body)).where(
+        owner.in_(sa.bindparam("owners", expanding=True))
+    )
+
+
+BODIES = {kind: _body_of(kind) for kind in KINDS}
 GONE = "none"  # the digest of a row that was taken away
 
 
@@ -180,30 +189,43 @@ def restated_entry(connection: sa.Connection, case_id: str, patient_key: str) ->
     return now.entry if signed and now and now.sha256 != signed.value else None
 
 
-def refuse_altered_order(connection: sa.Connection, secret: bytes, uid: str) -> None:
-    """Refuse a study whose order is missing or not what the last entry says.
-
-    Raises: IntegrityError naming study and entry, if so.
-    """
-    _refuse_altered(connection, ORDER, uid, secret)
-
-
 def refuse_altered_study(connection: sa.Connection, uid: str) -> None:
     """Refuse a study if it or its record is not what the last entry says.
 
     Raises: IntegrityError naming study and entry, if so.
     """
-    for kind in (STUDY, RECORD):
-        _refuse_altered(connection, kind, uid, None)
+    checked_studies(connection, (uid,))
+
+
+def checked_studies(connection: sa.Connection, uids: Sequence[str]) -> dict[str, bytes]:
+    """Read the bodies of studies; those that are not kept are left out.
+
+    Raises: as `refuse_altered_study`.
+    """
+    words = last_words.of_all(connection, (STUDY.table, RECORD.table), uids)
+    found = {kind: _bodies(connection, kind, uids) for kind in (STUDY, RECORD)}
+    for uid in uids:
+        for kind, bodies in found.items():
+            word = words.get((kind.table, uid))
+            _refuse_altered(kind, uid, bodies.get(uid), word.written if word else None, None)
+    return found[STUDY]
+
+
+def checked_order(connection: sa.Connection, secret: bytes, uid: str) -> bytes | None:
+    """Read the body of a study's order; None if it has none.
+
+    Raises: IntegrityError naming study and entry, if it is missing or not what the last entry says.
+    """
+    body = _body(connection, ORDER, uid)
+    _refuse_altered(ORDER, uid, body, _last(connection, ORDER, uid), secret)
+    return body
 
 
 def _refuse_altered(
-    connection: sa.Connection, kind: RowKind, uid: str, secret: bytes | None
+    kind: RowKind, uid: str, body: bytes | None, written: LoggedPart | None, secret: bytes | None
 ) -> None:
-    written = _last(connection, kind, uid)
     if written is None:
         return
-    body = _body(connection, kind, uid)
     if body is not None:
         integrity.refuse(_compared(kind, uid, digests(secret)[kind](uid, body), written))
     elif written.sha256 != GONE:
@@ -256,9 +278,11 @@ def _tables(connection: sa.Connection) -> set[str]:
 
 def _body(connection: sa.Connection, kind: RowKind, owner: str) -> bytes | None:
     """Read the bytes of a row's body; None if there is no such row."""
-    table = tables.metadata.tables[kind.table]
-    query = sa.select(as_bytes(table.c.body)).where(table.c[kind.column] == owner)
-    return connection.scalar(query)
+    return _bodies(connection, kind, (owner,)).get(owner)
+
+
+def _bodies(connection: sa.Connection, kind: RowKind, owners: Sequence[str]) -> dict[str, bytes]:
+    return dict(connection.execute(BODIES[kind], {"owners": owners}).all())
 
 
 def _rows(connection: sa.Connection, kind: RowKind) -> Iterator[tuple[str, bytes]]:

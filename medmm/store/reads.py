@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
@@ -57,8 +58,10 @@ def study(connection: sa.Connection, uid: str) -> Study:
 
     Raises: IntegrityError if it is not what the log says.
     """
-    log_coverage.refuse_altered_study(connection, uid)
-    return noun(connection, Study, tables.studies.c.body, tables.studies.c.uid, uid)
+    bodies = log_coverage.checked_studies(connection, (uid,))
+    if uid not in bodies:
+        raise missing("study", uid)
+    return cast(Study, decoded.noun(Study, bodies[uid]))
 
 
 def identity(connection: sa.Connection, secret: bytes, patient_key: str) -> PatientIdentity:
@@ -76,9 +79,8 @@ def order(connection: sa.Connection, secret: bytes, study_uid: str) -> StudyOrde
 
     Raises: IntegrityError as `study`.
     """
-    log_coverage.refuse_altered_order(connection, secret, study_uid)
-    body = connection.scalar(select(tables.orders.c.body, tables.orders.c.study_uid, study_uid))
-    return StudyOrder() if body is None else from_json(StudyOrder, body)
+    body = log_coverage.checked_order(connection, secret, study_uid)
+    return StudyOrder() if body is None else cast(StudyOrder, decoded.noun(StudyOrder, body))
 
 
 def case_file(connection: sa.Connection, case_id: str) -> CaseFile:
@@ -86,14 +88,53 @@ def case_file(connection: sa.Connection, case_id: str) -> CaseFile:
 
     Raises: IntegrityError if the log says otherwise.
     """
-    integrity.refuse_altered_case(connection, case_id)
-    row = connection.execute(sa.select(*worklist.READ).where(tables.cases.c.id == case_id)).first()
-    if row is None:
+    found = case_files(connection, (case_id,))
+    if case_id not in found:
         raise missing("case", case_id)
-    versions = report_versions.of_case(connection, case_id) if row.report_id else ()
-    newest = next((one for one in versions if one.id == row.report_id), None)
-    earlier = tuple(one for one in versions if one is not newest)
-    return replace(worklist.decoded_file(row, newest), earlier=earlier)
+    return found[case_id]
+
+
+def case_files(connection: sa.Connection, case_ids: Sequence[str]) -> dict[str, CaseFile]:
+    """Read everything of these cases, in so many questions as of one; others are left out.
+
+    Raises: as `case_file`.
+    """
+    rows = integrity.checked_cases(connection, worklist.READ, case_ids)
+    signed = {case_id for case_id, row in rows.items() if row.report_id}
+    versions = report_versions.of_cases(connection, signed)
+    found = {}
+    for case_id, row in rows.items():
+        of_case = versions.get(case_id, ())
+        newest = next((one for one in of_case if one.id == row.report_id), None)
+        earlier = tuple(one for one in of_case if one is not newest)
+        found[case_id] = replace(worklist.decoded_file(row, newest), earlier=earlier)
+    return found
+
+
+def cases_of_studies(
+    connection: sa.Connection, study_uids: Collection[str]
+) -> dict[str, list[CaseFile]]:
+    """Read the cases of these studies, of each study the oldest first.
+
+    Raises: as `case_file`.
+    """
+    table = tables.cases
+    query = sa.select(table.c.id, table.c.study_uid).where(table.c.study_uid.in_(study_uids))
+    rows = connection.execute(query.order_by(table.c.opened_at, table.c.id)).all()
+    files = case_files(connection, [row.id for row in rows])
+    found: dict[str, list[CaseFile]] = {}
+    for row in rows:
+        found.setdefault(row.study_uid, []).append(files[row.id])
+    return found
+
+
+def studies_of_patient(connection: sa.Connection, patient_key: str) -> tuple[Study, ...]:
+    """Read the studies of a patient.
+
+    Raises: IntegrityError as `study`.
+    """
+    bodies = log_coverage.checked_studies(connection, studies_of(connection, patient_key))
+    return tuple(cast(Study, decoded.noun(Study, body)) for body in bodies.values())
 
 
 def printed(
@@ -149,13 +190,6 @@ def studies_of(connection: sa.Connection, patient_key: str) -> tuple[str, ...]:
     table = tables.studies
     query = select(table.c.uid, table.c.patient_key, patient_key).order_by(table.c.uid)
     return tuple(connection.scalars(query))
-
-
-def cases_of(connection: sa.Connection, study_uid: str) -> tuple[str, ...]:
-    """Read the ids of the cases of a study, oldest first."""
-    table = tables.cases
-    query = select(table.c.id, table.c.study_uid, study_uid)
-    return tuple(connection.scalars(query.order_by(table.c.opened_at, table.c.id)))
 
 
 def not_evaluable(connection: sa.Connection) -> tuple[NotEvaluable, ...]:

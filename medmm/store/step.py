@@ -332,10 +332,12 @@ class Step:
             if part in last_words.PARTS
         }
         where, table = tables.cases.c.id == case_id, tables.cases
-        if self._connection.scalar(sa.select(table.c.id).where(where)) is None:
-            raise missing("case", case_id)
         if values:
-            self._connection.execute(table.update().where(where).values(**values))
+            there = self._connection.execute(table.update().where(where), values).rowcount
+        else:
+            there = self._connection.scalar(sa.select(table.c.id).where(where))
+        if not there:
+            raise missing("case", case_id)
         self._relisted.add(case_id)
 
     def _names(self, owner: str, value: str, **digests: str) -> None:

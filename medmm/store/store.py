@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -349,13 +349,19 @@ class Store:
         word = self._read(lambda c: last_words.of(c, last_words.DRAFTED_FROM, case_id))
         return None if word is None else word.value
 
-    def studies_of(self, patient_key: str) -> tuple[str, ...]:
-        """List the UIDs of the studies of a patient."""
-        return self._read(lambda c: reads.studies_of(c, patient_key))
+    def studies_of_patient(self, patient_key: str) -> tuple[Study, ...]:
+        """Read the studies of a patient, checked and read in one transaction.
 
-    def cases_of(self, study_uid: str) -> tuple[str, ...]:
-        """List the ids of the cases of a study, oldest first."""
-        return self._read(lambda c: reads.cases_of(c, study_uid))
+        Raises: IntegrityError as `study`.
+        """
+        return self._read(lambda c: reads.studies_of_patient(c, patient_key))
+
+    def cases_of_studies(self, study_uids: Collection[str]) -> dict[str, list[CaseFile]]:
+        """Read the cases of studies, of each the oldest first, in one transaction.
+
+        Raises: as `case_file`.
+        """
+        return self._read(lambda c: reads.cases_of_studies(c, study_uids))
 
     def signed_of(self, study_uid: str) -> list[CaseFile]:
         """Read the cases of a study with a signed report."""

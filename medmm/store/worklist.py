@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from medmm.audit.log_database import as_bytes, bytes_of
+from medmm.audit.log_database import bytes_of
 from medmm.domain.audit_event import AuditProblem
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
@@ -189,8 +189,7 @@ def write(connection: sa.Connection, case_id: str) -> str:
 
     Returns: its digest.
     """
-    case = connection.execute(sa.select(*READ).where(CASES.c.id == case_id)).one()
-    line = _line(case)
+    line = _line(connection.execute(READ, {"case_ids": (case_id,)}).one())
     if (
         connection.execute(LINES.update().where(LINES.c.case_id == case_id).values(**line)).rowcount
         == 0
@@ -249,15 +248,8 @@ def _problem(kind: str, case_id: str, text: str) -> AuditProblem:
 
 
 # As bytes, whatever a tampering hand made of it: what is not JSON is told apart when it is decoded.
-READ = (
-    CASES.c.id,
-    CASES.c.report_id,
-    CASES.c.study_uid,
-    CASES.c.state,
-    CASES.c.opened_at,
-    *bytes_of(CASES.c.body, CASES.c.decisions, CASES.c.priority, CASES.c.site),
-    drafts.waiting_since().label("waiting_since"),
-    *(as_bytes(tables.newest(t)).label(t.name) for t in (tables.readings, tables.drafts)),
+READ = integrity.CASE.add_columns(
+    CASES.c.study_uid, CASES.c.opened_at, drafts.waiting_since().label("waiting_since")
 )
 
 
@@ -267,7 +259,7 @@ def decoded_file(row: Any, report: SignedReport | None) -> CaseFile:
     Raises: as `decoded.noun`.
     """
     return CaseFile(
-        case=noun(Case, row.body),
+        case=noun(Case, row.case),
         state=CaseState(row.state),
         reading=None if row.reading is None else noun(Reading, row.reading),
         draft=None if row.draft is None else noun(CheckedDraft, row.draft),
@@ -278,7 +270,7 @@ def decoded_file(row: Any, report: SignedReport | None) -> CaseFile:
 
 
 def _derived(connection: sa.Connection, case_id: str) -> str:
-    return _digest(_line(connection.execute(sa.select(*READ).where(CASES.c.id == case_id)).one()))
+    return _digest(_line(connection.execute(READ, {"case_ids": (case_id,)}).one()))
 
 
 def _line(case: Any) -> dict[str, Any]:

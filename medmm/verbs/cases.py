@@ -86,13 +86,13 @@ def _priors(house: House, study: Study) -> tuple[Prior, ...]:
     """
     if not house.store.identity(study.patient_key).patient_id:
         return ()
-    others = map(house.store.study, house.store.studies_of(study.patient_key))
-    return tuple(_prior(house, *one) for one in earlier_studies(study, others))
+    earlier = earlier_studies(study, house.store.studies_of_patient(study.patient_key))
+    cases = house.store.cases_of_studies([one.uid for one, _ in earlier]) if earlier else {}
+    return tuple(_prior(one, acquired, cases.get(one.uid, ())) for one, acquired in earlier)
 
 
-def _prior(house: House, study: Study, acquired: StudyTime) -> Prior:
+def _prior(study: Study, acquired: StudyTime, files: Iterable[CaseFile]) -> Prior:
     """Describe an earlier study by its newest signed report, else by its open case."""
-    files = [house.store.case_file(case_id) for case_id in house.store.cases_of(study.uid)]
     going = [file for file in files if file.state is not CaseState.SUPERSEDED]
     signed = [file for file in going if file.report and file.state is not CaseState.WITHDRAWN]
     file = next(iter([*reversed(signed), *reversed(going)]), None)

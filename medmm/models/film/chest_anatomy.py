@@ -109,7 +109,6 @@ def for_outlines(network: nn.Module) -> nn.Module:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-@torch.inference_mode()
 def outlines(network: nn.Module, grey: NDArray[np.float32], size_px: int) -> Outlines:
     """Outline lungs and heart of a display-ready film by several looks at it in one batch.
 
@@ -122,7 +121,15 @@ def outlines(network: nn.Module, grey: NDArray[np.float32], size_px: int) -> Out
         size_px: side of the square that the network reads.
     Raises: InputError as `prepare_film`.
     """
-    film = torch.from_numpy(prepare_film(grey, size_px))[None]
+    return outlined(network, prepare_film(grey, size_px), (grey.shape[0], grey.shape[1]))
+
+
+@torch.inference_mode()
+def outlined(
+    network: nn.Module, prepared: NDArray[np.float32], shape_yx: tuple[int, int]
+) -> Outlines:
+    """Outline a film that is prepared already, on its own grid; see `outlines`."""
+    film = torch.from_numpy(prepared)[None]
     logits = network(looks_at(film).to(next(network.parameters()).device))
     maps = on_the_film(logits.sigmoid().float().cpu())[:, 0].numpy()
     found = [
@@ -131,7 +138,7 @@ def outlines(network: nn.Module, grey: NDArray[np.float32], size_px: int) -> Out
     ]
     lungs, heart = (probability > EDGE for probability in found)
     shapes = shapes_of(lungs, heart) if lungs.any() and heart.any() else {}
-    on_film = [_resized(probability, grey.shape) for probability in found]
+    on_film = [_resized(probability, shape_yx) for probability in found]
     return Outlines(lungs=on_film[0], heart=on_film[1], shapes=shapes, looks=agreement(maps))
 
 

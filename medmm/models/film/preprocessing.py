@@ -14,6 +14,39 @@ TONE_PERCENTILES = (0.5, 99.5)
 GREY_MEAN, GREY_SPREAD = 0.449, 0.226
 
 
+class FilmToPrepare:
+    """A film that several networks read: checked once, and prepared once a size."""
+
+    def __init__(self, grey: NDArray[np.float32]) -> None:
+        """Check a film (rows, columns). Raises: InputError as `prepare_film`."""
+        if grey.ndim != 2 or not grey.size or not np.isfinite(grey).all():
+            raise InputError(
+                f"a film of shape {grey.shape} is not a finite grey image",
+                remedy="give (rows, columns)",
+            )
+        self.shape: tuple[int, int] = grey.shape
+        self._image = Image.fromarray(np.ascontiguousarray(grey, dtype=np.float32))
+        self._prepared: dict[int, NDArray[np.float32]] = {}
+
+    def at(self, size_px: int) -> NDArray[np.float32]:
+        """Give it as `prepare_film` does; networks of one size share the array."""
+        if size_px not in self._prepared:
+            self._prepared[size_px] = self._made(size_px)
+        return self._prepared[size_px]
+
+    def _made(self, size_px: int) -> NDArray[np.float32]:
+        square = np.asarray(
+            self._image.resize((size_px, size_px), Image.Resampling.BILINEAR), dtype=np.float32
+        )
+        low, high = np.percentile(square, TONE_PERCENTILES)
+        if high - low < 1e-4:
+            raise InputError(
+                "the film shows a single tone", remedy="check the window and the exposure"
+            )
+        stretched = np.clip((square - low) / (high - low), 0, 1)
+        return ((stretched - GREY_MEAN) / GREY_SPREAD).astype(np.float32)[np.newaxis]
+
+
 def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]:
     """Prepare a film as the networks take it: square, tones stretched, normalised.
 
@@ -27,20 +60,7 @@ def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]
     Returns: shape (1, size_px, size_px), float32.
     Raises: InputError if `grey` is not a finite two-dimensional image or shows a single tone.
     """
-    if grey.ndim != 2 or not grey.size or not np.isfinite(grey).all():
-        raise InputError(
-            f"a film of shape {grey.shape} is not a finite grey image",
-            remedy="give (rows, columns)",
-        )
-    image = Image.fromarray(np.ascontiguousarray(grey, dtype=np.float32))
-    square = np.asarray(
-        image.resize((size_px, size_px), Image.Resampling.BILINEAR), dtype=np.float32
-    )
-    low, high = np.percentile(square, TONE_PERCENTILES)
-    if high - low < 1e-4:
-        raise InputError("the film shows a single tone", remedy="check the window and the exposure")
-    stretched = np.clip((square - low) / (high - low), 0, 1)
-    return ((stretched - GREY_MEAN) / GREY_SPREAD).astype(np.float32)[np.newaxis]
+    return FilmToPrepare(grey).at(size_px)
 
 
 def prepare_volume(grey: NDArray[np.float32], size: int) -> NDArray[np.float32]:

@@ -19,8 +19,8 @@ from medmm.domain.vocabulary import finding_term
 from medmm.models.calibration import calibrated_finding
 from medmm.models.coverage import coverage_notice, lungs_coverage
 from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio, columns_of
-from medmm.models.film.chest_anatomy import STRUCTURES, for_outlines, outlines
-from medmm.models.film.preprocessing import prepare_film
+from medmm.models.film.chest_anatomy import STRUCTURES, for_outlines, outlined
+from medmm.models.film.preprocessing import FilmToPrepare, prepare_film
 from medmm.models.film.ratio_uncertainty import DoubtRule, Outlines
 from medmm.models.film.regions import chest_cells, region_of
 from medmm.models.image_encoder import for_reading
@@ -87,13 +87,16 @@ class FindingsModel:
             size_px=weights.json("preprocessing.json")["size_px"],
         )
 
-    @torch.inference_mode()
     def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
         """Compute logits (findings,) and maps (findings, rows, columns) of a film.
 
         Both are the mean over the film and its mirror image.
         """
-        film = torch.from_numpy(prepare_film(grey, self.size_px))[None]
+        return self._seen(prepare_film(grey, self.size_px))
+
+    @torch.inference_mode()
+    def _seen(self, prepared: Grey) -> tuple[Grey, Grey]:
+        film = torch.from_numpy(prepared)[None]
         pair = (
             torch.cat([film, film.flip(3)])
             .to(self.device)
@@ -103,9 +106,11 @@ class FindingsModel:
         heat = (maps[0] + maps[1].flip(2)) / 2
         return logits.float().mean(0).cpu().numpy(), heat.float().cpu().numpy()
 
-    def read(self, grey: Grey, patient_left_on: str | None, chest: Chest) -> tuple[Finding, ...]:
+    def read(
+        self, film: FilmToPrepare, patient_left_on: str | None, chest: Chest
+    ) -> tuple[Finding, ...]:
         """Read all findings of a film, each with the region that speaks for it."""
-        logits, maps = self.logits_and_maps(grey)
+        logits, maps = self._seen(film.at(self.size_px))
         cells = chest_cells(chest.cells, (maps.shape[1], maps.shape[2]))
         return tuple(
             calibrated_finding(
@@ -167,12 +172,12 @@ class AnatomyModel:
             rule=DoubtRule.of(weights.json("calibration.json")),
         )
 
-    def read(self, grey: Grey) -> Chest:
+    def read(self, film: FilmToPrepare) -> Chest:
         """Outline a film and measure its ratio.
 
         Outlines that do not look like a chest are kept, but nothing rests on them.
         """
-        seen = outlines(self.network, grey, self.size_px)
+        seen = outlined(self.network, film.at(self.size_px), film.shape)
         masks = tuple(
             Mask.from_array(n, m) for n, m in zip(STRUCTURES, (seen.lungs, seen.heart), strict=True)
         )
@@ -263,12 +268,12 @@ class ChestReader:
         film = study.frontal
         if film is None or not self.weights:
             return no_reading_model(study)
-        grey = film.pixels()[0]
-        chest = self.anatomy.read(grey) if self.anatomy else Chest(warnings=(NO_ANATOMY,))
-        found = self.findings.read(grey, film.patient_left_on, chest) if self.findings else ()
+        shown = FilmToPrepare(film.pixels()[0])
+        chest = self.anatomy.read(shown) if self.anatomy else Chest(warnings=(NO_ANATOMY,))
+        found = self.findings.read(shown, film.patient_left_on, chest) if self.findings else ()
         if self.report_heads:
             others = frozenset(f.name for f in found)
-            found += tuple(self.report_heads.read(grey, chest.midline, chest.cells, others))
+            found += tuple(self.report_heads.read(shown, chest.midline, chest.cells, others))
         image = frame_of(film)
         not_pa = (RATIO_NOT_PA,) if chest.measurements and film.view is not View.PA else ()
         no_findings = () if self.findings else (NO_FINDINGS,)

@@ -85,7 +85,7 @@ def region_of(
             around_columns.stop / columns,
             around_rows.stop / rows,
         ),
-        heat=tuple(tuple(int(v) for v in line) for line in np.rint(weight * 255)),
+        heat=tuple(map(tuple, np.rint(weight * 255).astype(int).tolist())),
         side=side_of(weight, (column + 0.5) / columns, patient_left_on, midline),
     )
 

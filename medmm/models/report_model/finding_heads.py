@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from medmm.domain.reading import Finding
 from medmm.models.calibration import calibrated_finding
-from medmm.models.film.preprocessing import prepare_film
+from medmm.models.film.preprocessing import FilmToPrepare, prepare_film
 from medmm.models.film.regions import chest_cells, region_of
 from medmm.models.image_encoder import ImageEncoder, for_reading
 from medmm.models.report_model.encoded_films import EncodedFilms
@@ -58,10 +58,13 @@ class ReportHeads:
             films=films or EncodedFilms(),
         )
 
-    @torch.inference_mode()
     def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
         """Compute logits (findings,) and maps (findings, rows, columns) of a film."""
-        film = torch.from_numpy(prepare_film(grey, self.size_px))[None].to(self.device)
+        return self._seen(prepare_film(grey, self.size_px))
+
+    @torch.inference_mode()
+    def _seen(self, prepared: Grey) -> tuple[Grey, Grey]:
+        film = torch.from_numpy(prepared)[None].to(self.device)
         film = film.contiguous(memory_format=torch.channels_last)
         maps = self.encoder.head(
             self.films.encoded(self.weights.row.manifest_sha256, film, self.encoder)
@@ -69,13 +72,17 @@ class ReportHeads:
         return maps.mean((1, 2)).cpu().numpy(), maps.cpu().numpy()
 
     def read(
-        self, grey: Grey, midline: float, chest: NDArray[np.bool_] | None, others: frozenset[str]
+        self,
+        film: FilmToPrepare,
+        midline: float,
+        chest: NDArray[np.bool_] | None,
+        others: frozenset[str],
     ) -> Iterator[Finding]:
         """Yield the calibrated findings that no other network reads, each with its region.
 
         No side is named: the reports that the heads learned from bear none out.
         """
-        logits, maps = self.logits_and_maps(grey)
+        logits, maps = self._seen(film.at(self.size_px))
         cells = chest_cells(chest, (maps.shape[1], maps.shape[2]))
         for name, logit, heat in zip(self.names, logits, maps, strict=True):
             if name in self.calibration and name not in others:

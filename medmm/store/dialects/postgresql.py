@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,6 +48,12 @@ FAULTS: tuple[tuple[type[psycopg.Error], Fault], ...] = (
     (psycopg.InterfaceError, Fault.GONE),
     (psycopg.OperationalError, Fault.GONE),
     (psycopg.DataError, Fault.REFUSED),
+)
+# What libpq says, without a state, of a server that answers and does not let this user in
+NOT_LET_IN = re.compile(
+    r"(password|\w+) authentication failed for user|no password supplied|no pg_hba\.conf entry"
+    r"|pg_hba\.conf rejects connection|(role|database) \".*\" does not exist"
+    r"|is not permitted to log in|permission denied for database"
 )
 # Transaction locks alone: those of a session, and settings of one, survive the return of a
 # connection to the pool.
@@ -206,6 +213,8 @@ class PostgreSQL:
 
     def fault(self, error: sa.exc.DBAPIError) -> Fault:
         """Say what an error means, by its class."""
+        if _not_let_in(error.orig):
+            return Fault.FORBIDDEN
         if error.connection_invalidated:
             return Fault.GONE
         found = (fault for kind, fault in FAULTS if isinstance(error.orig, kind))
@@ -223,6 +232,18 @@ class PostgreSQL:
         first = next(iter(str(said).splitlines()), type(error.orig).__name__)
         password = self._url.password
         return first.replace(str(password), "***") if password else first
+
+
+def _not_let_in(error: BaseException | None) -> bool:
+    """Tell whether a connection failed since the server does not take its user or password.
+
+    Such an error of libpq has no state: it is told by the words of the server, or by libpq's own
+    mark that a password was asked for and none was there, which no language hides.
+    """
+    if not isinstance(error, psycopg.OperationalError) or error.sqlstate is not None:
+        return False
+    asked = error.pgconn is not None and error.pgconn.needs_password
+    return asked or NOT_LET_IN.search(str(error)) is not None
 
 
 def _committed(engine: sa.Engine) -> sa.Connection:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from medmm.domain.study import NotEvaluable, Study
 from medmm.imaging import read_studies
@@ -221,3 +222,16 @@ def test_a_picture_is_blank_by_its_percentiles_however_they_are_found(seed: int)
     low, high = np.percentile(pixels, [1, 99])
     refusal = judge_pixels(pixels, film=False)
     assert (refusal is not None and refusal.code == "blank") == (high - low < 0.02)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_noise_is_told_by_the_steps_and_the_spread_of_all_pixels(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows, columns = (int(n) for n in random.integers(8, 90, 2))
+    grey = ndimage.gaussian_filter(random.random((rows, columns)), random.choice([0, 0.5, 0.7, 2]))
+    grey = ((grey - grey.min()) / np.ptp(grey)).astype(np.float32)
+    hidden = random.random((rows, columns)) < random.choice([0, 0.3])
+    steps = np.abs(np.diff(grey, axis=1))[~hidden[:, 1:] & ~hidden[:, :-1]]
+    noise = steps.size and float(steps.mean()) > 0.5 * float(grey[~hidden].std())
+    refusal = judge_pixels(grey[np.newaxis], film=False, background=hidden[np.newaxis])
+    assert noise == (refusal is not None and refusal.code == "noise")

@@ -202,3 +202,9 @@ def test_words_of_facts_are_taken_out_whole_and_nothing_else() -> None:
     assert without_words_of("left heart failure on the left", [fact]).strip() == "on the left"
     number = make_fact(FactKind.OBSERVATION, "Sodium", value=Quantity(value=139.0, unit="mmol/L"))
     assert without_words_of("Sodium 139 mmol/L", [number]).strip() == "139 mmol/L"
+
+
+def test_what_a_caller_does_with_an_answer_changes_no_later_one() -> None:
+    first = findings_named("Small left pleural effusion.")
+    first.clear()
+    assert findings_named("Small left pleural effusion.") == {"Effusion": Polarity.AFFIRMED}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medmm.domain.errors import InputError
-from medmm.models.film.preprocessing import prepare_film
+from medmm.models.film.preprocessing import FilmToPrepare, prepare_film
 
 
 def film(seed: int, rows: int = 120, columns: int = 90) -> np.ndarray:  # type: ignore[type-arg]
@@ -31,6 +31,14 @@ def test_a_vendors_window_changes_little(seed: int, slope: float, offset: float)
     plain = film(seed)
     shifted = (plain * np.float32(slope) + np.float32(offset)).astype(np.float32)
     assert np.abs(prepare_film(shifted, 64) - prepare_film(plain, 64)).max() < 1e-3
+
+
+@given(st.integers(0, 50), st.permutations([16, 64, 96, 64]))
+@settings(max_examples=10, deadline=None)
+def test_a_film_shared_by_networks_is_what_each_would_prepare(seed: int, sizes: list[int]) -> None:
+    shared = FilmToPrepare(film(seed))
+    for size in sizes:
+        assert np.array_equal(shared.at(size), prepare_film(film(seed), size))
 
 
 def test_a_mirrored_film_gives_the_mirrored_tensor() -> None:

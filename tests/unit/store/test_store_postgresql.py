@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -324,6 +325,52 @@ def test_a_fault_is_told_by_the_class_of_its_error(
     error = sa.exc.DBAPIError("SELECT 1", None, kind("the server says so"))
     assert store.dialect.fault(error) is fault
     assert isinstance(store._database._translated(error), MedmmError)
+
+
+@pytest.fixture
+def asks_for_passwords(postgres: PostgresServer) -> Iterator[str]:
+    """A role that the server lets in by its password alone: its URL, where `:word@` stands for one."""
+    rules = postgres.folder / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    postgres.execute(f"CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}'")
+    try:
+        rules.write_text(f"local all guarded scram-sha-256\n{before}")
+        postgres.execute("SELECT pg_reload_conf()")
+        yield postgres.url("postgres").replace("medmm@", "guarded:word@")
+    finally:
+        rules.write_text(before)
+        postgres.execute("SELECT pg_reload_conf()")
+        postgres.execute("DROP ROLE guarded")
+
+
+@pytest.mark.parametrize(
+    ("word", "user", "said"),
+    [
+        (":wrong-4711@", "guarded", "password authentication failed"),
+        ("@", "guarded", "no password supplied"),
+        ("@", "nobody-here", "does not exist"),
+    ],
+)
+def test_a_user_that_the_server_does_not_let_in_is_an_error_of_the_settings(
+    asks_for_passwords: str, word: str, user: str, said: str, tmp_path: Path
+) -> None:
+    url = asks_for_passwords.replace(":word@", word).replace("guarded", user)
+    with pytest.raises(ConfigError, match=said) as caught:
+        Store.open(tmp_path / "data", url=url)
+    assert "store.url" in caught.value.remedy
+    assert "wrong-4711" not in f"{caught.value} {caught.value.where}"
+    sound = dialect_of(asks_for_passwords.replace("word", PASSWORD), tmp_path)
+    with sound.engine(read_only=False) as engine, sound.reading(engine) as connection:
+        assert connection.scalar(sa.text("SELECT current_user")) == "guarded"
+
+
+def test_a_mark_of_libpq_tells_a_missing_password_in_any_language() -> None:
+    error = psycopg.OperationalError("es wurde kein Passwort angegeben")
+    wrapped = sa.exc.DBAPIError("connect", None, error)
+    dialect = postgresql.PostgreSQL(sa.make_url("postgresql+psycopg://u@h/d"), Path())
+    assert dialect.fault(wrapped) is Fault.GONE
+    error._pgconn = SimpleNamespace(needs_password=True)  # type: ignore[assignment]
+    assert dialect.fault(wrapped) is Fault.FORBIDDEN
 
 
 def test_a_password_is_never_shown(
