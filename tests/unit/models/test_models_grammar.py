@@ -45,6 +45,7 @@ SENTENCES = (
     "The heart is enlarged.",
 )
 SEEDS = range(6)
+RECORDS = [make_context(), None, make_context(())]
 
 
 @cache
@@ -160,11 +161,18 @@ def generated(
     return drafts
 
 
-class Forced:
-    """Decides what it was told, finding by finding, and keeps what it heard."""
+@cache
+def drafts_of(seed: int) -> Drafts:
+    """Of three films, the second without a record and the third with an empty one, by what the model finds likeliest."""
+    films = [film(seed), film(seed + 1), film(seed + 2)]
+    return generated(seed, films, MostLikely(), records=RECORDS)
 
-    def __init__(self, *said: Assertion | None) -> None:
-        self.told = dict(zip(FINDINGS, said, strict=True))
+
+class Forced:
+    """Decides what each row was told, finding by finding, and keeps what it heard."""
+
+    def __init__(self, *rows: tuple[Assertion | None, ...]) -> None:
+        self.told = [dict(zip(FINDINGS, said, strict=True)) for said in rows]
         self.heard: list[tuple[int, str]] = []
 
     def said(
@@ -172,7 +180,7 @@ class Forced:
     ) -> Assertion | None:
         assert set(scores) == set(SAID)
         self.heard.append((row, finding))
-        return self.told[finding]
+        return self.told[row][finding]
 
 
 def parsed(ids: list[int]) -> dict[str, tuple[Assertion | None, list[int]]]:
@@ -197,10 +205,7 @@ def parsed(ids: list[int]) -> dict[str, tuple[Assertion | None, list[int]]]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_draft_is_well_formed_and_its_sentences_are_handed_on(seed: int) -> None:
-    records = [make_context(), None, make_context(())]
-    drafts = generated(
-        seed, [film(seed), film(seed + 1), film(seed + 2)], MostLikely(), records=records
-    )
+    drafts = drafts_of(seed)
     for row, ids in enumerate(drafts.rows):
         said = parsed(ids)
         assert [(s.finding, s.said, list(s.ids)) for s in drafts.of(row)] == [
@@ -215,33 +220,38 @@ def test_every_draft_is_well_formed_and_its_sentences_are_handed_on(seed: int) -
 
 
 def test_the_seeds_say_different_things() -> None:
-    said = {
-        tuple(s.said for s in generated(seed, [film(0)], MostLikely()).spoken) for seed in SEEDS
-    }
+    said = {tuple(s.said for s in drafts_of(seed).of(0)) for seed in SEEDS}
     assert len(said) > 1  # or the test above looks at one draft only
 
 
-@pytest.mark.parametrize(
-    "said", [(ABSENT, None, PRESENT), (None, None, None), (POSSIBLE, PRESENT, ABSENT)]
-)
+FORCED = [(ABSENT, None, PRESENT), (None, None, None), (POSSIBLE, PRESENT, ABSENT)]
+
+
+@cache
+def forced(seed: int) -> tuple[Forced, Drafts]:
+    """Two films for each of FORCED, all in one batch."""
+    decider = Forced(*FORCED, *FORCED)
+    return decider, generated(seed, [film(1)] * len(FORCED) + [film(2)] * len(FORCED), decider)
+
+
+@pytest.mark.parametrize("said", FORCED)
 def test_what_is_said_is_what_was_decided(said: tuple[Assertion | None, ...]) -> None:
+    mine = (FORCED.index(said), FORCED.index(said) + len(FORCED))
     for seed in SEEDS:
-        decider = Forced(*said)
-        drafts = generated(seed, [film(1), film(2)], decider)
-        for ids in drafts.rows:
-            assert tuple(what for what, _ in parsed(ids).values()) == said
-        assert sorted(decider.heard) == sorted((row, name) for row in range(2) for name in FINDINGS)
-        assert len(drafts.spoken) == 2 * sum(what is not None for what in said)
+        decider, drafts = forced(seed)
+        for row in mine:
+            assert tuple(what for what, _ in parsed(drafts.rows[row]).values()) == said
+            assert len(drafts.of(row)) == sum(what is not None for what in said)
+        heard = sorted(one for one in decider.heard if one[0] in mine)
+        assert heard == sorted((row, name) for row in mine for name in FINDINGS)
 
 
 def test_a_batch_says_what_its_films_say_one_by_one_with_and_without_cache() -> None:
-    films = [film(n) for n in range(3)]
-    records = [make_context(), None, make_context(())]
     for seed in SEEDS[:3]:
-        together = generated(seed, films, MostLikely(), records=records)
-        uncached = generated(seed, films, MostLikely(), records=records, use_cache=False)
+        films, together = [film(seed + n) for n in range(3)], drafts_of(seed)
+        uncached = generated(seed, films, MostLikely(), records=RECORDS, use_cache=False)
         for row in range(3):
-            alone = generated(seed, [films[row]], MostLikely(), records=[records[row]])
+            alone = generated(seed, [films[row]], MostLikely(), records=[RECORDS[row]])
             for other in (alone.of(0), uncached.of(row)):
                 assert [(s.finding, s.said, s.ids) for s in other] == [
                     (s.finding, s.said, s.ids) for s in together.of(row)
@@ -263,7 +273,7 @@ def test_a_sentence_is_handed_on_before_the_next_is_begun() -> None:
     inputs = processor()([""], images=[film(0)])
     grammar = GrammarProcessor(
         GRAMMAR,
-        Watching(PRESENT, None, ABSENT),
+        Watching((PRESENT, None, ABSENT)),
         inputs["input_ids"].shape[1],
         lambda spoken: events.append(f"spoken {spoken.finding}"),
     )
@@ -283,7 +293,7 @@ def test_a_sentence_is_handed_on_before_the_next_is_begun() -> None:
 
 
 def test_log_probabilities_are_those_of_the_model_among_the_words_that_were_allowed() -> None:
-    decider = Forced(PRESENT, ABSENT, POSSIBLE)
+    decider = Forced((PRESENT, ABSENT, POSSIBLE))
     drafts = generated(0, [film(0)], decider)
     inputs = processor()([""], images=[film(0)])
     prompt, ids = inputs["input_ids"], drafts.rows[0]
@@ -307,17 +317,29 @@ def test_log_probabilities_are_those_of_the_model_among_the_words_that_were_allo
     assert first.log_probabilities[0] == pytest.approx(float(expected), abs=1e-4)
 
 
-@pytest.mark.parametrize("may", [frozenset(), frozenset({ABSENT}), frozenset({PRESENT, POSSIBLE})])
+RULE = ClaimRule(head=0.5, language=1.0, intercept=0.0, threshold=0.3, present=0.6)
+PERMITTED = [frozenset(), frozenset({ABSENT}), frozenset({PRESENT, POSSIBLE})]
+
+
+@cache
+def ruled(seed: int) -> tuple[RuledDecider, Drafts]:
+    """A film for each of PERMITTED, and one whose reading knows no finding, all in one batch."""
+    permitted = [*(dict.fromkeys(FINDINGS, may) for may in PERMITTED), {}]
+    decider = RuledDecider(RULE, FINDINGS, None, permitted)
+    films = [film(seed)] * len(PERMITTED) + [film(seed + 1)]
+    return decider, generated(seed, films, decider)
+
+
+@pytest.mark.parametrize("may", PERMITTED)
 def test_a_ruled_draft_claims_nothing_that_is_not_permitted(may: frozenset[Assertion]) -> None:
-    rule = ClaimRule(head=0.5, language=1.0, intercept=0.0, threshold=0.3, present=0.6)
+    row = PERMITTED.index(may)
     for seed in SEEDS:
-        decider = RuledDecider(rule, FINDINGS, None, [dict.fromkeys(FINDINGS, may), {}])
-        drafts = generated(seed, [film(seed), film(seed + 1)], decider)
-        assert {s.said for s in drafts.of(0)} <= may
+        decider, drafts = ruled(seed)
+        assert {s.said for s in drafts.of(row)} <= may
         assert (
-            drafts.of(1) == []
+            drafts.of(len(PERMITTED)) == []
         )  # nothing is permitted of a finding that the reading does not know
-        for spoken in drafts.of(0):
-            chance = decider.probability[0, spoken.finding]
-            assert (spoken.said is ABSENT) == (chance < rule.threshold)
-            assert (spoken.said is PRESENT) == (chance >= rule.present)
+        for spoken in drafts.of(row):
+            chance = decider.probability[row, spoken.finding]
+            assert (spoken.said is ABSENT) == (chance < RULE.threshold)
+            assert (spoken.said is PRESENT) == (chance >= RULE.present)

@@ -79,7 +79,7 @@ def same(case: Case) -> Case:
     return case
 
 
-# what is told apart, what withholds it, and how many training cases are seen how often
+# what is told apart, what withholds it, how many training cases are seen how often
 SETS = {
     "volumes": (volumes, without_image, 32, 12),
     "values": (values, without_values, 32, 12),
@@ -91,7 +91,7 @@ def right_of(
     name: str, change: Callable[[Case], Case], run_dir: Path, *, seed: int = 0
 ) -> tuple[int, int]:
     """How many of so many new cases a model gets right that learned from others."""
-    make, _, examples, epochs = SETS[name]
+    make, _, examples, times = SETS[name]
     config = mr_config(text={"attention_dropout": 0.0}, findings=(), encoders={"mr": ENCODER})
     torch.manual_seed(seed)
     model, processor = (
@@ -109,12 +109,11 @@ def right_of(
         )
         return {**batch, "labels": torch.where(words, batch["input_ids"], -100)}
 
-    options = LoopOptions(
-        epochs=epochs, batch=8, learning_rate=4e-3, warmup_steps=2, precision="fp32"
-    )
+    # One epoch that holds each case so often: nothing is kept, or drawn, between.
+    options = LoopOptions(epochs=1, batch=8, learning_rate=4e-3, warmup_steps=2, precision="fp32")
     fit(
         model,
-        [change(case) for case in make(0, examples)],
+        [change(case) for case in make(0, examples)] * times,
         ReportObjective(collate=collate),
         options,
         run_dir,

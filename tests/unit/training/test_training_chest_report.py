@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from medmm.training.loop.fitting import FitResult
 from medmm.training.recipes import LayoutFolder
 from medmm.training.reports import chest_report
 from medmm.training.reports.chest_report import (
-    SIZE_PX,
     UNITS,
     Corpus,
     Maps,
@@ -42,7 +42,15 @@ from tests.report_recipe import FINDINGS, LANGUAGE, begun, recipe, stage
 
 CPU = torch.device("cpu")
 NOBODY = ClinicalContext(patient_key="", as_of=None, facts=())
+SMALL_PX = 96  # whole films are trained on in test_training_film_encoder.py
 ALL = frozenset({Assertion.PRESENT, Assertion.POSSIBLE, Assertion.ABSENT})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_films() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chest_report, "SIZE_PX", SMALL_PX)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +90,7 @@ def school_of(source: ReportSource, config: dict[str, Any], **more: Any) -> Scho
 
 
 def started(weights: Path) -> Start:
-    return Start.of(weights, FINDINGS, SIZE_PX, UNITS)
+    return Start.of(weights, FINDINGS, SMALL_PX, UNITS)
 
 
 def test_the_recipe_runs_from_reports_to_an_opinion(trained: Path, source: ReportSource) -> None:
@@ -175,7 +183,7 @@ def test_a_film_is_the_same_to_training_processor_and_heads_bit_for_bit(
     )  # no mirror image
     learned = school.collate(None)(list(range(8)))["pixel_values"]
     greys = list(source.greys([e.report for e in school.corpus.examples]))
-    live = MedMMImageProcessor(size_px=SIZE_PX)(greys)["pixel_values"]
+    live = MedMMImageProcessor(size_px=SMALL_PX)(greys)["pixel_values"]
     assert learned.dtype == live.dtype == torch.float32
     assert torch.equal(learned, live)
 
