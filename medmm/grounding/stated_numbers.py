@@ -19,7 +19,7 @@ from medmm.domain.plain_text import clean
 from medmm.domain.reading import Reading
 from medmm.domain.record import Fact, Quantity
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
-from medmm.language.numbers import Number, dates_named, numbers_named
+from medmm.language.numbers import Number, dates_named, numbers_named, without_dates
 from medmm.language.record_words import fact_words, without_words_of
 from medmm.presentation.value_words import unit_words
 
@@ -76,6 +76,8 @@ _DURATION = re.compile(
     rf"\b(?:{'|'.join(_NUMBERS[1:])})(?=[\s-]+(?:hour|day|week|month|year|pack)s?\b)", re.IGNORECASE
 )
 
+_RATIO = re.compile(r"\b(?:ratio|index|CTR)\b", re.IGNORECASE)
+
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """Compare numbers, units and dates of the text with the evidence, rounded as written."""
@@ -93,7 +95,7 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     reported = statement.assertion is Assertion.REPORTED
     text = _counted(without_words_of(statement.text, facts)) if reported else statement.text
     numbers, dates = (
-        numbers_named(text, {form for v in values for form in _forms(v.unit)}),
+        numbers_named(without_dates(text), {form for v in values for form in _forms(v.unit)}),
         dates_named(text),
     )
     if not numbers and not dates:
@@ -102,6 +104,9 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
         return not_applicable("no number is stated")
     problems = [p for n in numbers for p in _number_problems(n, values)]
     problems += _date_problems(dates, facts)
+    unmeasured = not evidence_of(statement, MeasurementEvidence) and not of_a_reader(statement)
+    if _RATIO.search(text) and unmeasured and not reported:
+        problems.append("a ratio is stated that was not measured")
     if not reported:
         problems += _length_problems(numbers, statement, case)
     return judged(problems, "numbers, units and dates agree with the evidence")
