@@ -36,6 +36,7 @@ from medmm.presentation.draft_words import (
     unstated_sentence,
 )
 from medmm.presentation.evidence_words import EvidenceView, evidence_lines, evidence_view
+from medmm.presentation.opinion_words import opinion_lines
 from medmm.presentation.suspicion_words import operating_point_words, suspected_line, unstated_words
 from medmm.presentation.value_words import MeasurementRow, measurement_rows
 
@@ -180,6 +181,7 @@ class CaseView:
         also: what is suspected and not stated, as it would be stated.
         unstated: what a draft of an earlier release suspects and does not list.
         proposed: what a language model proposed and the draft does not state, and why.
+        opinions: what later models say of what the draft's model states, and where they disagree.
         without_draft: what stands where there is no draft to show.
     """
 
@@ -207,6 +209,7 @@ class CaseView:
     own: tuple[StatementView, ...] = ()
     suspected: str = ""
     images: tuple[str, ...] = ()
+    opinions: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -288,6 +291,7 @@ def case_view(file: CaseFile) -> CaseView:
         proposed=_proposed(draft) if draft else (),
         own=_own(file),
         suspected=suspected_line(file.flagged),
+        opinions=opinion_lines(file.reading),
         images=image_lines(draft.draft.images_read, draft.draft.images_unread) if draft else (),
     )
 

@@ -1,0 +1,474 @@
+"""The declaration `reading-model.yaml`: what a model of somebody else reads, and how.
+
+What a format leaves open (spacing, axes, meaning of outputs, thresholds) its author says here;
+nothing that is not declared is guessed. Loads without torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from medmm.domain import reading_model
+from medmm.domain.errors import InputError
+from medmm.domain.study import Modality, SequenceRole, View
+from medmm.domain.vocabulary import finding_terms, measurement_terms
+from medmm.models.outside.intensity import IntensityStep
+
+FILE = "reading-model.yaml"
+MOST_BYTES = 1 << 20
+OUTSIDE, BACKGROUND, TODO = "outside: ", "background", "TODO"
+FILM_AXES = "rows-columns"
+STORED_AXES = ("slices-rows-columns", "slices-columns-rows")
+AXIS_CODES = "RLAPSI"
+Text = Annotated[str, Field(min_length=1, max_length=4000)]
+Name = Annotated[str, Field(min_length=1, max_length=60)]  # a segment label of DICOM has 64
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Part(BaseModel):
+    """A part of the declaration: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Licences(Part):
+    """The terms of the code and of the weights, which often differ."""
+
+    code: Text = Field(description="terms of the code, in words or by SPDX")
+    weights: Text = Field(description="terms of the weights, in words or by SPDX")
+
+
+class Grid(Part):
+    """The grid on which the network looks at an image, its axes in the network's order."""
+
+    orientation: str = Field(
+        description="`rows-columns` of a film; of a volume where its axes run to, as three axis "
+        "codes by nibabel's convention (`RAS`: to the right, the front and the head), the axis "
+        "that slices are stacked along first where the network is 2D; `slices-rows-columns` or "
+        "`slices-columns-rows` for slices as they were acquired"
+    )
+    spacing_mm: tuple[Positive | None, ...] | None = Field(
+        description="voxel size in mm along these axes; null, of one or of all, leaves it as it is"
+    )
+    size: tuple[Annotated[int, Field(gt=0, le=4096)], ...] = Field(
+        description="voxels along each axis of the network, without the axis of stacked slices"
+    )
+    fit: Literal["pad-or-crop", "stretch", "multiple"] = Field(
+        description="how an image is brought to `size`: padded with its least value and cropped "
+        "about its centre; stretched; or padded until each axis is a multiple of it"
+    )
+
+    @field_validator("orientation")
+    @classmethod
+    def _known_axes(cls, value: str) -> str:
+        if value in (FILM_AXES, *STORED_AXES):
+            return value
+        pairs = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}
+        if len(value) != 3 or sorted(pairs.get(code, -1) for code in value) != [0, 1, 2]:
+            raise ValueError(
+                f"{value!r} names no axes: write {FILM_AXES}, {' or '.join(STORED_AXES)}, or three "
+                "codes such as RAS, LPS or LIA"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _as_many(self) -> Self:
+        axes = 2 if self.orientation == FILM_AXES else 3
+        if len(self.size) not in ((2,) if axes == 2 else (2, 3)):
+            raise ValueError(f"size {list(self.size)} does not fit {self.orientation}")
+        if self.spacing_mm is not None and len(self.spacing_mm) != axes:
+            raise ValueError(f"spacing_mm needs {axes} numbers, one for each axis of orientation")
+        if self.orientation in STORED_AXES and len(self.size) == 3:
+            raise ValueError("a 3D network needs axis codes such as RAS as its orientation")
+        return self
+
+    @property
+    def stacked(self) -> bool:
+        """Whether a 2D network reads a volume slice by slice."""
+        return self.orientation != FILM_AXES and len(self.size) == 2
+
+
+class MainInput(Part):
+    """The input that takes the image."""
+
+    tensor: Name | None = Field(
+        default=None, description="its name; may be left out where the network has one input"
+    )
+    layout: Literal["channels-first", "channels-last"] = Field(
+        description="where the axis of channels stands"
+    )
+    copies: Annotated[int, Field(ge=1, le=4)] = Field(
+        default=1, description="how many channels take the same film (3 of a network for colours)"
+    )
+
+
+class Coordinates(Part):
+    """Where each voxel of the network's grid lies, a channel for each axis."""
+
+    axes: str = Field(
+        description="axis codes such as RAS: a channel each, counted in voxels from the other end"
+    )
+    origin: tuple[float, ...] = Field(description="the voxel that counts as 0 on each of them")
+    divide_by: Positive = Field(description="the number that the distance is divided by")
+
+    @model_validator(mode="after")
+    def _known_axes(self) -> Self:
+        if not self.axes or set(self.axes) - set(AXIS_CODES) or len(self.origin) != len(self.axes):
+            raise ValueError("name axis codes such as RAS, and an origin on each of them")
+        return self
+
+
+class FurtherInput(Part):
+    """An input beside the image, on the same grid."""
+
+    tensor: Name = Field(description="its name")
+    means: Text = Field(description="what it is")
+    constant: tuple[float, ...] | None = Field(
+        default=None, description="a number that fills each of its channels"
+    )
+    coordinates: Coordinates | None = Field(
+        default=None, description="in place of a constant: where each voxel lies"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.constant is None) is (self.coordinates is None):
+            raise ValueError("give constant or coordinates")
+        return self
+
+    @property
+    def channels(self) -> int:
+        """How many channels it has."""
+        return len(self.constant if self.coordinates is None else self.coordinates.axes)  # type: ignore[arg-type]
+
+
+class Interval(Part):
+    """The 95 % interval of a measurement, as it was found on studies with a reference."""
+
+    kind: Literal["absolute", "relative"] = Field(
+        description="`half_width` in the unit, or of the natural logarithm"
+    )
+    half_width: Positive
+
+
+class Channel(Part):
+    """What one channel of the output means."""
+
+    name: Name = Field(
+        description="a finding of the vocabulary; a structure of it; `background`; or `outside: ` "
+        "and words of your own, which are kept in masks and never stated"
+    )
+    side: Literal["left", "right"] | None = Field(
+        default=None, description="of the patient, where both sides are labels of their own"
+    )
+    threshold: Share | None = Field(
+        default=None, description="operating point of a finding, on the calibrated scale"
+    )
+    rule_out: Share | None = Field(
+        default=None, description="below it the finding is not suspected; without it none is denied"
+    )
+    slope: float = Field(default=1.0, description="of the calibration of the logit")
+    intercept: float = Field(default=0.0, description="of the calibration of the logit")
+    quantity: Name | None = Field(
+        default=None, description="the quantity of the vocabulary that its volume in ml is"
+    )
+    interval: Interval | None = Field(default=None, description="of that quantity")
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value.startswith(OUTSIDE) and value[len(OUTSIDE) :].strip():
+            return value
+        known = [*finding_terms(), *structures(), BACKGROUND]
+        if value not in known:
+            near = difflib.get_close_matches(value, known, n=3, cutoff=0.6)
+            raise ValueError(
+                f"{value!r} is neither a finding nor a structure of the vocabulary: write "
+                f"{' or '.join([*map(repr, near), repr(OUTSIDE + value)])}"
+            )
+        return value
+
+    @field_validator("quantity")
+    @classmethod
+    def _in_ml(cls, value: str | None) -> str | None:
+        in_ml = [name for name, term in measurement_terms().items() if term.unit == "ml"]
+        if value is not None and value not in in_ml:
+            raise ValueError(f"{value!r} is no volume of the vocabulary: {', '.join(in_ml)}")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.quantity is not None and self.interval is None:
+            raise ValueError("a quantity needs its interval")
+        if (self.threshold is not None) is not self.is_finding:
+            raise ValueError(
+                "a finding needs a threshold" if self.is_finding else "only a finding has one"
+            )
+        if self.rule_out is not None and self.rule_out > (self.threshold or 0):
+            raise ValueError("rule_out lies above threshold")
+        return self
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether it is a finding of the vocabulary."""
+        return self.name in finding_terms()
+
+
+class Output(Part):
+    """The output that is read, channel by channel."""
+
+    tensor: Name | None = Field(
+        default=None, description="its name; may be left out where the network has one output"
+    )
+    classes: Literal["exclusive", "overlapping"] = Field(
+        description="whether one class excludes the others (softmax) or not (sigmoid)"
+    )
+    activated: bool = Field(description="whether that function is part of the network already")
+    mask_threshold: Share | None = Field(
+        default=None, description="probability from which an overlapping label marks a voxel"
+    )
+    channels: dict[Annotated[int, Field(ge=0, lt=1024)], Channel] = Field(
+        description="what each channel means, from 0; see below"
+    )
+
+    @field_validator("channels")
+    @classmethod
+    def _without_gaps(cls, value: dict[int, Channel]) -> dict[int, Channel]:
+        if sorted(value) != list(range(len(value))) or not value:
+            raise ValueError("name every channel, from 0 on, in one gapless count")
+        named = [(c.name, c.side) for c in value.values() if c.name != BACKGROUND]
+        if len(set(named)) < len(named):
+            raise ValueError("two channels have one name")
+        if len(value) > 255:
+            raise ValueError("label maps hold at most 255 labels")
+        return dict(sorted(value.items()))
+
+
+class Calibration(Part):
+    """Which studies thresholds, slopes and intervals come from."""
+
+    data_sha256: Sha256 = Field(description="digest of the list of these studies")
+    studies: Annotated[int, Field(gt=0)] = Field(description="how many they are")
+    about: Text = Field(description="where they come from")
+
+
+class Limits(Part):
+    """What one reading may cost before it is stopped."""
+
+    seconds: Annotated[int, Field(ge=1, le=7200)] = 600
+    memory_gb: Annotated[float, Field(ge=0.25, le=256)] = 8.0
+
+
+class OutsideDeclaration(Part):
+    """All that must be known of a reading model before it may read."""
+
+    id: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="its name in readings"
+    )
+    version: Text = Field(description="as its author counts")
+    files: dict[Name, Sha256] = Field(description="name and sha256 of each file of the model")
+    licences: Licences
+    task: Literal["classification", "segmentation"]
+    modality: Literal["DX", "MR"] = Field(description="`DX` for radiographs, or `MR`")
+    body_part: Text = Field(description="`CHEST`, `BRAIN`, `HEART`, `HIPPOCAMPUS`")
+    views: tuple[View, ...] = Field(
+        default=(), description="views of the films that it reads: `PA`, `AP`, `UNKNOWN`"
+    )
+    sequences: tuple[SequenceRole, ...] = Field(
+        default=(), description="MR sequences in the order of its channels, by their roles"
+    )
+    contrast: Literal["with", "without", "either"] = Field(
+        description="whether the images are with contrast agent"
+    )
+    age_years: tuple[float, float] = Field(description="youngest and oldest that it was made for")
+    sex: Literal["any", "female", "male"]
+    grid: Grid
+    intensity: tuple[IntensityStep, ...] = Field(description="steps in their order; see below")
+    value_range: tuple[float, float] | None = Field(
+        description="least and greatest value that the network expects; null if it expects none"
+    )
+    input: MainInput
+    further_inputs: tuple[FurtherInput, ...] = ()
+    output: Output
+    laterality: Literal["by-affine", "none", "separate-labels"] = Field(
+        description="how left and right are told: by where a label lies in the patient, not at "
+        "all, or by labels of their own"
+    )
+    calibration: Calibration | None = Field(
+        default=None, description="needed where a threshold or an interval is stated"
+    )
+    intended_use: Text
+    not_for: Text = Field(description="what it must not be used for")
+    device_uid: str | None = Field(
+        default=None, pattern=r"^[0-9.]{1,64}$", description="DICOM Device UID (0018,1002)"
+    )
+    limits: Limits = Limits()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_to_do(cls, value: Any) -> Any:
+        open_items = sorted(_todos(value))
+        if open_items:
+            raise ValueError(f"still {TODO}: {', '.join(open_items)}")
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for problem in self._problems():
+            raise ValueError(problem)
+        return self
+
+    def _problems(self) -> Iterator[str]:
+        film = self.modality == Modality.RADIOGRAPH.value
+        if film is not bool(self.views) or film is bool(self.sequences):
+            yield "a film needs views and no sequences, an MR sequences and no views"
+        if View.LATERAL in self.views:
+            yield "lateral films are not read"
+        if film is not (self.grid.orientation == FILM_AXES):
+            yield f"grid.orientation {self.grid.orientation} does not fit modality {self.modality}"
+        if self.task == "classification" and self.grid.stacked:
+            yield "a classifier of single slices has no rule how slices are joined"
+        if film and self.task == "segmentation":
+            yield "films are classified; masks of films are not taken"
+        if self.age_years[0] > self.age_years[1] or not all(map(math.isfinite, self.age_years)):
+            yield "age_years is not from youngest to oldest"
+        if self.value_range is not None and self.value_range[0] >= self.value_range[1]:
+            yield "value_range is not from least to greatest"
+        yield from self._output_problems()
+
+    def _output_problems(self) -> Iterator[str]:
+        channels = self.output.channels.values()
+        rests = [c for c in channels if c.threshold is not None or c.interval is not None]
+        if rests and self.calibration is None:
+            yield "thresholds and intervals need calibration, which says where they come from"
+        masks = self.task == "segmentation"
+        if not masks and any(c.quantity or c.side for c in channels):
+            yield "a quantity or a side needs a segmentation"
+        overlapping = masks and self.output.classes == "overlapping"
+        if overlapping is not (self.output.mask_threshold is not None):
+            yield "output.mask_threshold belongs to overlapping masks, and must stand there"
+        if not masks and self.output.classes == "exclusive" and any(c.is_finding for c in channels):
+            yield "findings are calibrated one by one: classes must be overlapping"
+        sided = any(c.side for c in channels)
+        if sided is not (self.laterality == "separate-labels"):
+            yield "a side of a channel belongs to laterality separate-labels, and must stand there"
+
+    @property
+    def declares(self) -> reading_model.Declaration:
+        """What it reads, and the most that it states of it."""
+        channels = self.output.channels.values()
+        return reading_model.Declaration(
+            modality=Modality(self.modality),
+            body_parts=(self.body_part,),
+            findings=tuple(c.name for c in channels if c.is_finding),
+            quantities=tuple(dict.fromkeys(c.quantity for c in channels if c.quantity)),
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the channels, in their order, each with its side."""
+        channels = self.output.channels.values()
+        return tuple(f"{c.side} {c.name}" if c.side else c.name for c in channels)
+
+
+def structures() -> tuple[str, ...]:
+    """List the structures of the vocabulary: what its quantities are measured on."""
+    sites = (term.site for term in measurement_terms().values())
+    return tuple(dict.fromkeys(site.display.lower() for site in sites if site is not None))
+
+
+def _todos(value: Any, place: str = "") -> Iterator[str]:
+    """Yield the places of a tree of YAML that still say TODO."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            inner = f"{place}.{key}" if place else str(key)
+            yield from [inner] if str(key) == TODO else _todos(item, inner)
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _todos(item, f"{place}.{number}")
+    elif isinstance(value, str) and re.search(rf"\b{TODO}\b", value):
+        yield place
+
+
+class _NoDuplicates(yaml.SafeLoader):
+    """Plain YAML in which a key stands once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        doubled = {str(key) for key in keys if keys.count(key) > 1}
+        if doubled:
+            raise yaml.constructor.ConstructorError(
+                problem=f"{', '.join(sorted(doubled))} stands twice", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def written_in(folder: Path) -> dict[str, Any]:
+    """Read the tree of a folder's `reading-model.yaml`, unchecked.
+
+    Raises: InputError if it is not there, no YAML, or no mapping.
+    """
+    path = folder / FILE
+    try:
+        if path.is_symlink() or path.stat().st_size > MOST_BYTES:
+            raise _unfit("it is a link, or larger than any declaration")
+        text = path.read_text(encoding="utf-8")
+        if "&" in text and re.search(r"(^|\s)[&*][\w-]+", text):
+            raise _unfit("anchors and aliases are not taken")
+        tree = yaml.load(text, _NoDuplicates)
+    except FileNotFoundError as error:
+        raise InputError(
+            "the folder does not declare what its model reads",
+            remedy="see `medmm models check FOLDER`, and write what it asks for",
+            file=FILE,
+        ) from error
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise _unfit(f"it can't be read ({type(error).__name__}: {why})") from error
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
+        raise _unfit("it is no mapping of names")
+    return tree
+
+
+def read_declaration(folder: Path) -> OutsideDeclaration:
+    """Read and check the `reading-model.yaml` of a folder.
+
+    Raises: InputError that names every fault with its place.
+    """
+    tree = written_in(folder)
+    try:
+        return OutsideDeclaration.model_validate(tree)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{place}: {what}" if place else what for place, what in faults_of(error)
+        )
+        raise _unfit(faults) from error
+
+
+def faults_of(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """Yield place and words of each fault, without the values that were given."""
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        place = ".".join(str(step) for step in fault["loc"] if not _is_tag(step))
+        yield place, fault["msg"].removeprefix("Value error, ")
+
+
+def _is_tag(step: int | str) -> bool:
+    return isinstance(step, str) and (step.startswith("tuple[") or step in ("float", "constrained"))
+
+
+def _unfit(why: str) -> InputError:
+    return InputError(
+        f"the declaration can't be taken: {why}",
+        remedy="correct it; `medmm models check FOLDER` shows what it must say",
+        file=FILE,
+    )
