@@ -53,7 +53,7 @@ def model_rows(house: House, by: By | None) -> tuple[ModelRow, ...]:
 
 def check_model(house: House, by: By | None, path: Path) -> ModelCheck:
     """Say what a folder says of its model; see `Assistant.check_model`."""
-    house.calls.allow("models", by)
+    house.calls.allow("check_model", by)
     return house.networks.check(path)
 
 

@@ -21,7 +21,7 @@ from medmm.models.outside.declaration import (
     faults_of,
     written_in,
 )
-from medmm.models.outside.examined import Examined, ModelFormat
+from medmm.models.outside.examined import Examined, ModelFormat, refused
 from medmm.models.outside.formats import format_of, sizes_of
 from medmm.models.outside.schema import schema_rows
 
@@ -69,6 +69,8 @@ def checked(folder: Path) -> ModelCheck:
         kind = format_of(folder)
         examined = kind.examine(folder)
         found = examined.format
+        if examined.refusal:
+            raise refused(examined.refusal, examined.remedy)
         items, skeleton = _items(folder, kind, examined)
     except MedmmError as error:
         where = "".join(f" ({key} {value})" for key, value in error.where.items())
@@ -158,6 +160,10 @@ def skeleton_of(folder: Path, examined: Examined) -> str:
         for key in outer:
             inner = inner.setdefault(key, {})
         inner[last] = value
+    for item in examined.items:
+        outer, _, last = item.item.partition(".")
+        if item.state is ItemState.MISSING and last and outer not in SKELETON:
+            tree.setdefault(outer, {})[last] = f"{TODO} {item.words}"
     if examined.channels is not None:
         labels = examined.labels if len(examined.labels) == examined.channels else ()
         tree["output"]["channels"] = {

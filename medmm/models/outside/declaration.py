@@ -262,11 +262,26 @@ class Calibration(Part):
     about: Text = Field(description="where they come from")
 
 
+class MeshNetLayers(Part):
+    """What the layers of a MeshNet leave open; left out for all other formats."""
+
+    activation: Literal["relu", "elu", "gelu"] | None = Field(
+        default=None, description="between its convolutions"
+    )
+    norm_groups: Annotated[int, Field(ge=0, le=1024)] | None = Field(
+        default=None, description="groups of its group norms without parameters; 0 for none"
+    )
+
+
 class Limits(Part):
     """What one reading may cost before it is stopped."""
 
-    seconds: Annotated[int, Field(ge=1, le=7200)] = 600
-    memory_gb: Annotated[float, Field(ge=0.25, le=256)] = 8.0
+    seconds: Annotated[int, Field(ge=1, le=7200)] = Field(
+        default=600, description="from its start to its last answer; 600 if it is left out"
+    )
+    memory_gb: Annotated[float, Field(ge=0.25, le=256)] = Field(
+        default=8.0, description="beyond its libraries, in 2^30 bytes; 8 if it is left out"
+    )
 
 
 class OutsideDeclaration(Part):
@@ -312,6 +327,7 @@ class OutsideDeclaration(Part):
     device_uid: str | None = Field(
         default=None, pattern=r"^[0-9.]{1,64}$", description="DICOM Device UID (0018,1002)"
     )
+    meshnet: MeshNetLayers | None = None
     limits: Limits = Limits()
 
     @model_validator(mode="before")

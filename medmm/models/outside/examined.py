@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from numpy.typing import NDArray
+
 from medmm.domain.errors import InputError
 from medmm.domain.model_check import CheckedItem, ItemState
-from medmm.models.outside.declaration import OutsideDeclaration
+from medmm.models.outside.declaration import OUTSIDE, OutsideDeclaration
 
 Fault = tuple[str, str]  # the item that it contradicts, and words
 
@@ -37,9 +40,12 @@ class Examined:
         inputs: empty where the format names none.
         channels: how many the output has; None if nothing says it.
         labels: names of the channels that the format states; empty if it states none.
+        refusal: why the model can't be taken, though it could be read; "" if nothing is against
+            it. `remedy` is what helps.
         known: what a skeleton of the declaration takes from it, by the item's place.
         items: all this for a person to read.
         recipe: what the worker needs to open it, by names of files in the adopted folder.
+        tensors: its parameters, where they had to be read.
     """
 
     format: str
@@ -48,9 +54,12 @@ class Examined:
     outputs: tuple[TensorSpec, ...] = ()
     channels: int | None = None
     labels: tuple[str, ...] = ()
+    refusal: str = ""
+    remedy: str = ""
     known: Mapping[str, Any] = field(default_factory=dict)
     items: tuple[CheckedItem, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    tensors: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     def image_input(self, declared: OutsideDeclaration) -> str:
         """Name the input that takes the image."""
@@ -91,10 +100,24 @@ def read_item(item: str, words: str) -> CheckedItem:
 
 
 def channel_faults(examined: Examined, declared: OutsideDeclaration) -> Iterator[Fault]:
-    """Yield a contradiction between channels of the output and those that are named."""
+    """Yield contradictions between channels of the output and those that are named.
+
+    A name that the files give to another channel is one: two labels are mixed up.
+    """
     named = len(declared.output.channels)
     if examined.channels is not None and examined.channels != named:
         yield "output.channels", f"{named} are named, the network has {examined.channels}"
+        return
+    stated = [_plain(label) for label in examined.labels]
+    for number, label in enumerate(declared.labels):
+        plain = _plain(label.removeprefix(OUTSIDE))
+        if plain in stated and stated[number] != plain:
+            place, there = f"output.channels.{number}", stated.index(plain)
+            yield place, f"it is named {label!r}, which the files call channel {there}"
+
+
+def _plain(label: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", label.casefold())).strip()
 
 
 def refused(why: str, remedy: str, **where: str) -> InputError:

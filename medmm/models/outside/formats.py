@@ -9,12 +9,20 @@ from pathlib import Path
 from medmm.domain.errors import InputError
 from medmm.models.outside.declaration import FILE
 from medmm.models.outside.examined import ModelFormat, refused
+from medmm.models.outside.meshnet import MeshNetFormat
+from medmm.models.outside.monai_bundle import MonaiBundleFormat
+from medmm.models.outside.nnunet import NnUNetFormat
 from medmm.models.outside.onnx import OnnxFormat
 from medmm.models.weights.model_folder import CODE
 
 MOST_FILES = 200
 PICKLES = (".pkl", ".pickle", ".joblib", ".npy", ".npz", ".h5", ".keras")
-FORMATS: tuple[ModelFormat, ...] = (OnnxFormat(),)
+FORMATS: tuple[ModelFormat, ...] = (
+    OnnxFormat(),
+    NnUNetFormat(),
+    MonaiBundleFormat(),
+    MeshNetFormat(),
+)
 KNOWN = "an ONNX file, a MONAI bundle, or the layers of a MeshNet with its parameters"
 
 

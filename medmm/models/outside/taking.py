@@ -17,7 +17,7 @@ import numpy as np
 
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.models.outside.declaration import FILE, OutsideDeclaration, read_declaration
-from medmm.models.outside.examined import Examined, ModelFormat
+from medmm.models.outside.examined import Examined, ModelFormat, refused
 from medmm.models.outside.formats import format_of
 from medmm.models.outside.outside_model import CONFIG, FILES, wish_of
 from medmm.models.outside.worker_process import WorkerFailed, worker
@@ -41,6 +41,8 @@ def taken(given: Path, incoming: Path, digests: Mapping[str, str]) -> CatalogueR
     declared = read_declaration(given)
     found = format_of(given)
     examined = found.examine(given)
+    if examined.refusal:
+        raise refused(examined.refusal, examined.remedy)
     _check_files(examined, declared, digests)
     faults = [f"{place}: {words}" for place, words in found.against(examined, declared)]
     if faults:
@@ -115,7 +117,7 @@ def _tried(
     wish = wish_of(declared)
     try:
         with worker(seconds=limits.seconds, memory_gb=limits.memory_gb, threads=None) as running:
-            running.ask({**recipe, **paths})
+            running.ask({**recipe, **paths, "window": None})
             running.ask({"batch": 1, "reduce": wish}, _blank(recipe["input"], examined, declared))
     except WorkerFailed as error:
         raise InputError(

@@ -86,7 +86,12 @@ def opened_torch(recipe: Mapping[str, Any], threads: int, limited: Callable[[], 
                 out = network(image)
             else:
                 out = sliding_window_inference(
-                    image, window["roi_size"], 1, network, overlap=window["overlap"]
+                    image,
+                    window["roi_size"],
+                    1,
+                    network,
+                    overlap=window["overlap"],
+                    mode=window["mode"],
                 )
         out = out[0] if isinstance(out, tuple | list) else out
         return np.asarray(out.float().numpy())
