@@ -156,6 +156,13 @@ def save_onnx(
     return path
 
 
+class Plain(yaml.SafeDumper):
+    """Plain YAML without anchors, which are refused."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def declare(folder: Path, declaration: Mapping[str, Any], *files: str) -> Path:
     """Write `reading-model.yaml` with the digests of these files, or of all that are there."""
     names = files or tuple(
@@ -164,7 +171,7 @@ def declare(folder: Path, declaration: Mapping[str, Any], *files: str) -> Path:
         if path.is_file() and path.name != "reading-model.yaml"
     )
     digests = {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in names}
-    text = yaml.safe_dump({**declaration, "files": digests}, sort_keys=False)
+    text = yaml.dump({**declaration, "files": digests}, Dumper=Plain, sort_keys=False)
     (folder / "reading-model.yaml").write_text(text)
     return folder
 

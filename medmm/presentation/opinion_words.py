@@ -1,4 +1,4 @@
-"""What several models say of one thing, in words; terminal, HTML page and dashboard use them."""
+"""What several models say of one thing, in words, for every page that shows a case."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from medmm.models.outside.meshnet import MeshNetFormat
 from medmm.models.outside.monai_bundle import MonaiBundleFormat
 from medmm.models.outside.nnunet import NnUNetFormat
 from medmm.models.outside.onnx import OnnxFormat
+from medmm.models.outside.own_training import OwnTrainingFormat
 from medmm.models.weights.model_folder import CODE
 
 MOST_FILES = 200
@@ -23,7 +24,10 @@ FORMATS: tuple[ModelFormat, ...] = (
     MonaiBundleFormat(),
     MeshNetFormat(),
 )
-KNOWN = "an ONNX file, a MONAI bundle, or the layers of a MeshNet with its parameters"
+KNOWN = (
+    "an ONNX file, a MONAI bundle, a folder of pipelines.train, or the layers of a MeshNet with its "
+    "parameters"
+)
 
 
 def is_outside(folder: Path) -> bool:
@@ -82,7 +86,7 @@ def _allow(path: Path, place: str) -> None:
 
 def format_of(folder: Path) -> ModelFormat:
     """Return the format of a folder. Raises: InputError if it is none that is known."""
-    for one in FORMATS:
+    for one in (*FORMATS, OwnTrainingFormat()):
         if one.recognises(folder):
             return one
     raise refused("its format is not known", f"give {KNOWN}", path=str(folder))

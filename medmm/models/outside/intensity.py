@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from medmm.domain.errors import InputError
 
 Signal = NDArray[np.float32]
+LEAST_FOREGROUND = 0.02  # of the voxels: with less the whole image counts
 Percent = Annotated[float, Field(ge=0, le=100)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -88,6 +89,28 @@ class ZScore(Step):
         return out.astype(np.float32)
 
 
+class ForegroundZScore(Step):
+    """Stretch between two percentiles, then give what is no air mean 0 and spread 1.
+
+    Air is darker than `foreground` of the stretched range; medmm's own networks for MR see this.
+    """
+
+    rule: Literal["foreground-z-score"]
+    low: Percent = Field(description="the percentile that becomes 0")
+    high: Percent = Field(description="the percentile that becomes 1")
+    foreground: Annotated[float, Field(ge=0, lt=1)]
+
+    def __call__(self, signal: Signal) -> Signal:
+        """Stretch, then normalise; where nearly all is air, all of it counts."""
+        low, high = (float(value) for value in np.percentile(signal, (self.low, self.high)))
+        stretched = _stretched(signal, low, high)
+        body = stretched[stretched > self.foreground]
+        if body.size < LEAST_FOREGROUND * stretched.size:
+            body = stretched.ravel()
+        spread = float(body.std(ddof=1, dtype=np.float64)) + 1e-6
+        return ((stretched - body.mean(dtype=np.float64)) / spread).astype(np.float32)
+
+
 class Divide(Step):
     """Divide by a number."""
 
@@ -126,7 +149,14 @@ class Standardise(Step):
 
 
 IntensityStep = Annotated[
-    Window | Percentiles | MinMax | ZScore | Divide | DividePercentile | Standardise,
+    Window
+    | Percentiles
+    | MinMax
+    | ZScore
+    | ForegroundZScore
+    | Divide
+    | DividePercentile
+    | Standardise,
     Field(discriminator="rule"),
 ]
 RULES: tuple[type[Step], ...] = (
@@ -134,6 +164,7 @@ RULES: tuple[type[Step], ...] = (
     Percentiles,
     MinMax,
     ZScore,
+    ForegroundZScore,
     Divide,
     DividePercentile,
     Standardise,

@@ -40,7 +40,7 @@ class Marked:
 
 
 def masks_of(declared: OutsideDeclaration, given: Prepared, out: Labels, model: str) -> Marked:
-    """Bring labels to the grid of the first image, and measure what is declared to be measured.
+    """Bring labels to the grid of the first image, and measure what is declared.
 
     Args:
         out: of exclusive channels their number (batch, axes of the grid); of overlapping ones

@@ -170,8 +170,9 @@ def _convolutions(tensors: Mapping[str, Any]) -> list[str]:
 def _rows(
     layers: Sequence[Mapping[str, int]], tensors: Mapping[str, Any], files: _Files
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Join layers and tensors. Returns: rows for the worker, and where the JSON says otherwise.
+    """Join layers and tensors.
 
+    Returns: rows for the worker, and where the JSON says otherwise.
     Raises: InputError if the tensors are not those of so many convolutions in a row.
     """
     names, notes, rows = _convolutions(tensors), set(), []

@@ -1,4 +1,4 @@
-"""MONAI bundles, read as data: nothing of a bundle is evaluated, and none of its scripts run.
+"""MONAI bundles, read as data: nothing is evaluated, and no script of a bundle runs.
 
 A network of MONAI with plain arguments, known transforms and a known inferer become a recipe; a
 step that is none of them keeps the bundle out by its name. Source: MONAI bundle specification.

@@ -61,7 +61,7 @@ class OutsideModel:
             warnings = tuple(self._doubts(study))
             given = prepared(self.declared, study, self.recipe["input"])
             answer = self.run(given)
-            return self._reading(study, given, answer, warnings)
+            return self.reading(study, given, answer, warnings)
         except NotPrepared as error:
             return not_read(study, self._notice(error.code, error.text))
         except InputError as error:
@@ -83,9 +83,10 @@ class OutsideModel:
             running.ask({**self.recipe, **paths})
             return running.ask({"batch": 1, "reduce": wish_of(self.declared)}, given.arrays)
 
-    def _reading(
-        self, study: Study, given: Prepared, answer: Answer, warnings: tuple[Notice, ...]
+    def reading(
+        self, study: Study, given: Prepared, answer: Answer, warnings: tuple[Notice, ...] = ()
     ) -> Reading:
+        """Build the reading of what the worker answered."""
         read = tuple(dict.fromkeys(volume.sha256 for volume in given.volumes))
         if given.placement is not None and given.placement.cropped:
             text = "a part of the images lies beyond what it looks at, and was not read"

@@ -1,4 +1,4 @@
-"""From the pixels of a study to the input that a declaration names, and from its output back.
+"""From the pixels of a study to the input that a declaration names, and back.
 
 The axes are turned by the affine before anything else, so that one head stored in any order of axes
 gives the network the same input byte for byte.

@@ -1,6 +1,7 @@
-"""Runs a network of somebody else in a process of its own, because it may crash, hang or swell.
+"""Runs a network of others in a process of its own: it may crash, hang or swell.
 
-Run by path (`python -I worker.py MEMORY_BYTES THREADS`), so that it imports nothing of medmm. Takes
+Run by path (`python -I worker.py MEMORY_BYTES THREADS`), so that it imports nothing of medmm (but
+for the builder of a network of medmm's own training). Takes
 lines of JSON, each followed by the raw bytes of the arrays that it names, and answers in the same
 way; no pickle passes. The first line says what to open. It ends at the first failure, which it
 answers with `{"error": …}` if it still can: what a failure left in its memory must reach nothing.
@@ -11,6 +12,7 @@ limited: the limit is the network's own.
 
 from __future__ import annotations
 
+import importlib
 import json
 import resource
 import sys
@@ -27,7 +29,10 @@ Run = Callable[[Arrays], Array]
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Limit what the process may use beyond its libraries; it writes no file and leaves no core."""
+    """Limit what the process may use beyond its libraries.
+
+    It writes no file and leaves no core.
+    """
     with open("/proc/self/statm", encoding="ascii") as file:
         held = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + memory_bytes, held + memory_bytes))
@@ -65,16 +70,23 @@ def opened_torch(recipe: Mapping[str, Any], threads: int, limited: Callable[[], 
     from safetensors.torch import load_file
 
     torch.set_num_threads(threads)
+    if recipe["kind"] == "medmm":
+        sys.path.append(recipe["root"])
+        importlib.import_module(recipe["builder"])
     if recipe["kind"] == "monai":
         from monai.inferers import sliding_window_inference
         from monai.networks import nets
     limited()
-    network: Any = (
-        getattr(nets, recipe["class"])(**recipe["arguments"])
-        if recipe["kind"] == "monai"
-        else meshnet(recipe)
-    )
-    network.load_state_dict(load_file(recipe["weights"]), strict=True)
+    network: Any
+    if recipe["kind"] == "monai":
+        network = getattr(nets, recipe["class"])(**recipe["arguments"])
+    elif recipe["kind"] == "medmm":
+        network = importlib.import_module(recipe["builder"]).build(recipe["config"])
+    else:
+        network = meshnet(recipe)
+    missing, extra = network.load_state_dict(load_file(recipe["weights"]), strict=False)
+    if extra or [name for name in missing if not name.endswith("num_batches_tracked")]:
+        raise ValueError("the parameters are not those of the network")
     network.eval()
     window = recipe.get("window")
 
