@@ -13,14 +13,8 @@ from pydantic import ValidationError
 from medmm.domain.errors import MedmmError
 from medmm.domain.model_check import CheckedItem, ItemState, ModelCheck
 from medmm.files import sha256_of
-from medmm.models.outside.declaration import (
-    FILE,
-    OUTSIDE,
-    TODO,
-    OutsideDeclaration,
-    faults_of,
-    written_in,
-)
+from medmm.models.outside.declaration import FILE, TODO, OutsideDeclaration, faults_of, written_in
+from medmm.models.outside.declaration_parts import OUTSIDE
 from medmm.models.outside.examined import Examined, ModelFormat, refused
 from medmm.models.outside.formats import format_of, sizes_of
 from medmm.models.outside.schema import schema_rows
@@ -155,11 +149,11 @@ def skeleton_of(folder: Path, examined: Examined) -> str:
     tree = {key: dict(v) if isinstance(v, Mapping) else v for key, v in SKELETON.items()}
     tree["files"] = {name: sha256_of(folder / name) for name in examined.files}
     for place, value in examined.known.items():
-        *outer, last = place.split(".")
+        *parts, key_of_value = place.split(".")
         inner = tree
-        for key in outer:
+        for key in parts:
             inner = inner.setdefault(key, {})
-        inner[last] = value
+        inner[key_of_value] = value
     for item in examined.items:
         outer, _, last = item.item.partition(".")
         if item.state is ItemState.MISSING and last and outer not in SKELETON:

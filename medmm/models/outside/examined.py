@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError
 from medmm.domain.model_check import CheckedItem, ItemState
-from medmm.models.outside.declaration import OUTSIDE, OutsideDeclaration
+from medmm.models.outside.declaration import OutsideDeclaration
+from medmm.models.outside.declaration_parts import OUTSIDE
 
 Fault = tuple[str, str]  # the item that it contradicts, and words
 

@@ -25,8 +25,8 @@ FORMATS: tuple[ModelFormat, ...] = (
     MeshNetFormat(),
 )
 KNOWN = (
-    "an ONNX file, a MONAI bundle, a folder of pipelines.train, or the layers of a MeshNet with its "
-    "parameters"
+    "an ONNX file, a MONAI bundle, a folder of pipelines.train, or the layers of a MeshNet with "
+    "its parameters"
 )
 
 

@@ -15,7 +15,8 @@ from medmm.domain.study import Volume
 from medmm.domain.vocabulary import measurement_terms
 from medmm.models.mr.intervals import measured
 from medmm.models.mr.resampling import middle_x_lps_mm
-from medmm.models.outside.declaration import BACKGROUND, Channel, OutsideDeclaration
+from medmm.models.outside.declaration import OutsideDeclaration
+from medmm.models.outside.declaration_parts import BACKGROUND, Channel
 from medmm.models.outside.preparation import Prepared
 
 Labels = NDArray[np.uint8]
@@ -108,18 +109,24 @@ class _Masks:
         ]
         maps = self._maps(labelled)
         extents: dict[int, Extent] = {}
-        measurements, unmeasured = [], []
+        measurements: list[Measurement] = []
+        unmeasured: list[str] = []
         for number, label, side, _ in labelled:
-            label_map = maps[label]
-            place = extent_of(label_map, label, self.volume, midline_x_lps_mm=middle)
+            channel = self.declared.output.channels[number]
+            if channel.quantity is None and not channel.is_finding:
+                continue
+            place = extent_of(maps[label], label, self.volume, midline_x_lps_mm=middle)
             if place is not None:
                 extents.setdefault(number, place)
-            channel = self.declared.output.channels[number]
-            if channel.quantity is not None:
-                found = self._measured(channel, label_map, label, side, place)
-                (unmeasured if isinstance(found, str) else measurements).append(found)  # type: ignore[attr-defined]
+            if channel.quantity is None:
+                continue
+            found = self._measured(channel, maps[label], label, side, place)
+            if isinstance(found, str):
+                unmeasured.append(found)
+            else:
+                measurements.append(found)
         return Marked(
-            label_maps=tuple(dict.fromkeys(maps.values())),
+            label_maps=tuple({one.name: one for one in maps.values()}.values()),
             measurements=tuple(measurements),
             extents=extents,
             unmeasured=tuple(dict.fromkeys(unmeasured)),

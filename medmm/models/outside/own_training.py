@@ -93,8 +93,9 @@ class OwnTrainingFormat:
             said: Any = tree
             for key in place.split("."):
                 said = said[key]
-            phases = place == "sequences" and all(s.startswith(v) for s, v in zip(said, value))
-            if said != value and not (phases and len(said) == len(value)):
+            # A network of cines is trained on both phases, and is shown one of them
+            plain = [role.split(",")[0] for role in said] if place == "sequences" else said
+            if plain != value:
                 yield place, f"{said} is declared, its configuration says {value}"
         if declared.further_inputs or declared.input.copies != 1 or declared.grid.stacked:
             yield "input", "its network takes one image as a whole"

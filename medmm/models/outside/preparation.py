@@ -18,13 +18,13 @@ from medmm.domain.errors import InputError
 from medmm.domain.study import Study, Volume
 from medmm.models.mr.axis_order import BACK, FRONT, HEAD, LEFT, RIGHT, Turn, turn_to
 from medmm.models.mr.resampling import on_grid_of, spacing_zyx_mm
-from medmm.models.outside.declaration import (
+from medmm.models.outside.declaration import OutsideDeclaration
+from medmm.models.outside.declaration_parts import (
     FILM_AXES,
     STORED_AXES,
     Coordinates,
     FurtherInput,
     Grid,
-    OutsideDeclaration,
 )
 from medmm.models.outside.intensity import with_steps
 
@@ -96,18 +96,20 @@ def prepared(declared: OutsideDeclaration, study: Study, image_input: str) -> Pr
     Raises: NotPrepared for a study that the declaration does not fit; InputError if pixels do not
         decode, show a single tone, or do not overlap.
     """
+    volumes: tuple[Volume, ...]
+    placement: Placement | None = None
     if declared.grid.orientation == FILM_AXES:
         film = _film_of(declared, study)
         grid = on_film_grid(film, declared.grid)
         shown = with_steps(grid, declared.intensity)
         channels, volumes = [shown] * declared.input.copies, (film,)
-        placement, axes = None, ""
+        axes = ""
     else:
         volumes = _sequences_of(declared, study)
         placement = placement_on(volumes[0], declared.grid)
         channels = [
             with_steps(_on_network_grid(signal, placement), declared.intensity)
-            for signal in (volumes[0].signal(), *(on_grid_of(volumes[0], v) for v in volumes[1:]))
+            for signal in _on_one_grid(volumes)
         ]
         axes = declared.grid.orientation
     _check_range(channels, declared.value_range)
@@ -121,6 +123,11 @@ def prepared(declared: OutsideDeclaration, study: Study, image_input: str) -> Pr
         arrays = {name: np.moveaxis(array, 1, -1) for name, array in arrays.items()}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return Prepared(arrays=arrays, volumes=volumes, placement=placement)
+
+
+def _on_one_grid(volumes: tuple[Volume, ...]) -> list[Array]:
+    first, *others = volumes
+    return [first.signal(), *(on_grid_of(first, volume) for volume in others)]
 
 
 def _film_of(declared: OutsideDeclaration, study: Study) -> Volume:

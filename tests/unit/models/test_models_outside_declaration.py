@@ -13,11 +13,8 @@ from medmm.domain.errors import InputError
 from medmm.domain.model_check import ItemState
 from medmm.domain.study import Modality
 from medmm.models.outside.checking import checked
-from medmm.models.outside.declaration import (
-    OutsideDeclaration,
-    read_declaration,
-    structures,
-)
+from medmm.models.outside.declaration import OutsideDeclaration, read_declaration
+from medmm.models.outside.declaration_parts import structures
 from tests.outside_models import film_declaration, film_onnx, volume_declaration
 
 FILES = {"net.onnx": "0" * 64}
