@@ -334,7 +334,7 @@ def test_the_brain_tumour_bundle_reads_with_a_declaration(adopt: Path, tmp_path:
         "channels": channels,
     }
     own = {
-        "id": "brats", "grid": grid, "intensity": [{"rule": "z-score", "nonzero": True}],
+        "id": "brats", "contrast": "with", "grid": grid, "intensity": [{"rule": "z-score", "nonzero": True}],
         "value_range": None, "output": output, "laterality": "none", "limits": LIMITS,
     }  # fmt: skip
     roles = ["T1 post-contrast", "T1", "T2", "FLAIR"]

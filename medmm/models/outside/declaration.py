@@ -108,6 +108,8 @@ class OutsideDeclaration(Part):
             yield "lateral films are not read"
         if film is not (self.grid.orientation == FILM_AXES):
             yield f"grid.orientation {self.grid.orientation} does not fit modality {self.modality}"
+        if self.contrast == "without" and SequenceRole.T1_CONTRAST in self.sequences:
+            yield "contrast is without, and a sequence is after contrast agent"
         if self.task == "classification" and self.grid.stacked:
             yield "a classifier of single slices has no rule how slices are joined"
         if film and self.task == "segmentation":

@@ -88,7 +88,7 @@ class OutsideModel:
     ) -> Reading:
         """Build the reading of what the worker answered."""
         read = tuple(dict.fromkeys(volume.sha256 for volume in given.volumes))
-        if given.placement is not None and given.placement.cropped:
+        if given.cropped:
             text = "a part of the images lies beyond what it looks at, and was not read"
             warnings = (*warnings, self._notice("outside-cropped", text, says="read a part"))
         if self.declared.task == "classification":

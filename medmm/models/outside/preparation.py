@@ -81,11 +81,13 @@ class Prepared:
         arrays: by the name of the input, (batch, channels, axes of the grid) or channels last.
         volumes: the images that it shows, in the order of its channels.
         placement: None of a film.
+        cropped: whether a part of the images is not shown to the network.
     """
 
     arrays: Mapping[str, Array]
     volumes: tuple[Volume, ...]
     placement: Placement | None
+    cropped: bool = False
 
 
 def prepared(declared: OutsideDeclaration, study: Study, image_input: str) -> Prepared:
@@ -100,13 +102,14 @@ def prepared(declared: OutsideDeclaration, study: Study, image_input: str) -> Pr
     placement: Placement | None = None
     if declared.grid.orientation == FILM_AXES:
         film = _film_of(declared, study)
-        grid = on_film_grid(film, declared.grid)
-        shown = with_steps(grid, declared.intensity)
+        grey, cropped = on_film_grid(film, declared.grid)
+        shown = with_steps(grey, declared.intensity)
         channels, volumes = [shown] * declared.input.copies, (film,)
         axes = ""
     else:
         volumes = _sequences_of(declared, study)
         placement = placement_on(volumes[0], declared.grid)
+        cropped = placement.cropped
         channels = [
             with_steps(_on_network_grid(signal, placement), declared.intensity)
             for signal in _on_one_grid(volumes)
@@ -122,7 +125,7 @@ def prepared(declared: OutsideDeclaration, study: Study, image_input: str) -> Pr
     if declared.input.layout == "channels-last":
         arrays = {name: np.moveaxis(array, 1, -1) for name, array in arrays.items()}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return Prepared(arrays=arrays, volumes=volumes, placement=placement)
+    return Prepared(arrays=arrays, volumes=volumes, placement=placement, cropped=cropped)
 
 
 def _on_one_grid(volumes: tuple[Volume, ...]) -> list[Array]:
@@ -146,19 +149,22 @@ def _sequences_of(declared: OutsideDeclaration, study: Study) -> tuple[Volume, .
     return tuple(volume for _, volume in found if volume is not None)
 
 
-def on_film_grid(film: Volume, grid: Grid) -> Array:
+def on_film_grid(film: Volume, grid: Grid) -> tuple[Array, bool]:
     """Bring a film to the network's grid, (rows, columns), 0 black to 1 white.
 
     It is stretched as `film.preprocessing` stretches films.
+
+    Returns: it, and whether a part of the film lies beyond the grid.
     """
     grey = film.pixels()[0]
     if grid.spacing_mm is not None and film.spacing_yx_mm is None:
         raise NotPrepared("outside-spacing", "the film does not state its pixel size")
     shape = _scaled_shape(grey.shape, film.spacing_yx_mm or (1.0, 1.0), grid)
-    scaled = grey if shape == grey.shape else _resized(grey, shape)
     if grid.fit == "stretch":
-        return _resized(scaled, grid.size)
-    return _fitted(scaled, _fitted_shape(shape, grid))
+        return _resized(grey, grid.size), False
+    scaled = grey if shape == grey.shape else _resized(grey, shape)
+    fitted = _fitted_shape(shape, grid)
+    return _fitted(scaled, fitted), any(f < n for f, n in zip(fitted, shape, strict=True))
 
 
 def _resized(grey: Array, shape: Sequence[int]) -> Array:

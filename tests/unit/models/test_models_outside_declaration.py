@@ -90,6 +90,11 @@ def test_what_does_not_fit_is_named_with_its_place(
     assert re.search(words, refusal(film_declaration(**changes), tmp_path))
 
 
+def test_contrast_that_the_sequences_contradict_is_refused(tmp_path: Path) -> None:
+    tree = volume_declaration(sequences=["T1 post-contrast"])
+    assert "after contrast agent" in refusal(tree, tmp_path)
+
+
 def test_channels_are_named_without_gaps(tmp_path: Path) -> None:
     output = film_declaration()["output"]
     channels = {0: output["channels"][0], 2: output["channels"][1]}

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medmm.domain.draft import Outcome
 from medmm.domain.reading import Reading, Side
 from medmm.domain.reading_model import read_by
 from medmm.domain.study import NotEvaluable, SequenceRole, StatedAge, Study, View, Volume
@@ -19,6 +20,7 @@ from medmm.models import Adopted, Networks
 from medmm.models.outside.declaration import OutsideDeclaration
 from medmm.models.outside.preparation import placement_on, prepared
 from tests.factories import make_mr_study, make_study, make_volume
+from tests.mr_cases import drafted
 from tests.outside_models import film_folder, volume_declaration, volume_folder
 
 ADULT = (StatedAge(source="PatientAge", least_years=40, most_years=41),)
@@ -322,6 +324,35 @@ def test_a_part_beyond_the_grid_is_said_to_be_unread(tmp_path: Path) -> None:
     networks = networks_with(tmp_path, volume_folder(tmp_path / "net"))
     reading = read(networks, study_of(head()))
     assert [w.code for w in reading.warnings] == ["outside-cropped"]
+
+
+def test_a_part_of_a_film_beyond_the_grid_is_said_to_be_unread(tmp_path: Path) -> None:
+    grid = {
+        "orientation": "rows-columns",
+        "spacing_mm": None,
+        "size": [16, 16],
+        "fit": "pad-or-crop",
+    }
+    networks = networks_with(tmp_path, film_folder(tmp_path / "net", grid=grid))
+    assert [w.code for w in read(networks, FILM).warnings] == ["outside-cropped"]
+    grid["spacing_mm"] = [0.8, 0.8]  # 64 x 48 pixels of 0.2 mm are 16 x 12 of these
+    networks = networks_with(tmp_path, film_folder(tmp_path / "b", grid=grid, id="coarse"))
+    outcome = networks.outside_models[-1].read(FILM)
+    assert isinstance(outcome, Reading)
+    assert not outcome.warnings
+
+
+def test_a_draft_of_what_it_measured_passes_every_check(tmp_path: Path) -> None:
+    networks = networks_of_volumes(tmp_path)
+    study = study_of(head(spacing=6.0))
+    reading = read(networks, study)
+    _, _, draft = drafted(study, reading)
+    left, right = [s.text for s in draft.statements if "hippocampus volume" in s.text]
+    assert left.startswith("Left hippocampus volume")
+    assert right.startswith("Right hippocampus volume")
+    assert not [
+        v for s in draft.statements for v in draft.verdicts_on(s.id) if v.outcome is Outcome.FAILED
+    ]
 
 
 def test_a_model_that_is_gone_or_altered_is_said(tmp_path: Path) -> None:
