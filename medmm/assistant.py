@@ -18,6 +18,7 @@ from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.draft_version import DraftVersion
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.lease import Lease
+from medmm.domain.model_check import ModelCheck
 from medmm.domain.priority import CasePriority, Order, Priority
 from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult
@@ -505,6 +506,23 @@ class Assistant:
         """
         return publishing.publish(self._house, Asked(by, key), report_id, str(to))
 
+    def check_model(self, path: str | Path, *, by: By | None = None) -> ModelCheck:
+        """Say what a folder says of its model, and what its author still has to declare.
+
+        Nothing of it is run, and nothing is kept.
+
+        Args:
+            path: of the folder.
+
+        Returns: what was read, declared, is missing or contradicts itself, item by item; why the
+            model can't be taken; and the beginning of a `reading-model.yaml` where there is none.
+
+        Example:
+            >>> check = assistant.check_model("incoming/film-net")
+            >>> print(check.refused or check.skeleton)
+        """
+        return installing.check_model(self._house, by, Path(path))
+
     def add_model(
         self,
         path: str | Path,
@@ -514,7 +532,7 @@ class Assistant:
         licence: str | None = None,
         key: str | None = None,
     ) -> ModelRow:
-        """Adopt a folder of the training pipeline or of a larger decoder.
+        """Adopt a trained model, a larger decoder, or a declared reading model of others.
 
         It is copied, checked, and kept under its digests.
 

@@ -135,7 +135,9 @@ class OpenedNetworks(Networks):
     @property
     def reading_models(self) -> Any:
         packaged = self._packaged()
-        return super().reading_models if packaged is None else packaged.reading_models
+        if packaged is None:
+            return super().reading_models
+        return (*packaged.reading_models, *self.outside_models)
 
     @property
     def picture_kinds(self) -> Any:

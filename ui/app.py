@@ -12,6 +12,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.notices import FOR_THE_RECORD_TITLE
 from medmm.domain.report import CaseFile, CaseSummary, Reader
 from medmm.domain.study import Volume
+from medmm.presentation import opinion_words
 from medmm.presentation.case_view import CaseView, HeatChoice, case_view
 from medmm.presentation.draft_words import BANNER
 from medmm.presentation.film_picture import HEAT_NOTE, film_picture
@@ -234,6 +235,10 @@ def show_review(
     else:
         show_statements(assistant, file, reader, view)
         show_signing(assistant, file, reader, identity, view)
+    if view.opinions:
+        with st.expander(opinion_words.TITLE.capitalize(), expanded=True):
+            st.caption(opinion_words.NOTE)
+            st.caption("  \n".join(f"• {inert(item)}" for item in view.opinions))
     if (
         view.not_evaluated and file.report is None and "signing" not in st.session_state
     ):  # else it stands in the text

@@ -320,7 +320,10 @@ class Coverage:
 class Reading:
     """What the reading models saw in one study.
 
-    `volumes_read` are the digests of the volumes that the models looked at.
+    `volumes_read` are the digests of the volumes that the models looked at. Drafts rest on
+    `findings` and `measurements`, where each is stated once, by the first model that states it;
+    what later models say of the same stands in `other_findings` and `other_measurements`, each
+    with its model, and is never averaged.
     """
 
     study_uid: str
@@ -332,6 +335,8 @@ class Reading:
     warnings: tuple[Notice, ...] = ()
     volumes_read: tuple[str, ...] = ()
     coverage: tuple[Coverage, ...] = ()
+    other_findings: tuple[Finding, ...] = ()
+    other_measurements: tuple[Measurement, ...] = ()
 
     def finding(self, name: str) -> Finding | None:
         """Return the finding of this name, if the models report it."""

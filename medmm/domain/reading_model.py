@@ -94,8 +94,9 @@ def read_by(models: Iterable[ReadingModel], study: Study) -> Reading:
 def one_reading(study: Study, outcomes: Sequence[Reading | NotEvaluable]) -> Reading:
     """Join what several models say of one study; of one model it is what that one says.
 
-    What an earlier model states (a finding; a quantity of a side; a mask or label map of a name) no
-    later one states again. That nothing is installed is said where no model says anything else.
+    What an earlier model states (a finding; a quantity of a side) a later one states beside it, in
+    `other_findings` and `other_measurements`; a mask or label map of a name is kept once. That
+    nothing is installed is said where no model says anything else.
     """
     said = [one for one in outcomes if not _of_no_model(one)] or outcomes[:1]
     readings = [_as_reading(study, one) for one in said]
@@ -122,16 +123,23 @@ def _joined(first: Reading, later: Reading) -> Reading:
     maps = {_on_grid(one) for one in first.label_maps}
     masks = {mask.name for mask in first.masks}
     own = later.models[0].name if later.models else None  # who gave what names no model
-    others = tuple(
-        replace(f, model=f.model or own) for f in later.findings if f.name not in findings
+    told = tuple(replace(f, model=f.model or own) for f in later.findings)
+    measured = tuple(
+        replace(m, model=m.model or own) if _of_side(m) in quantities else m
+        for m in later.measurements
     )
     return replace(
         first,
         models=tuple(dict.fromkeys((*first.models, *later.models))),
-        findings=(*first.findings, *others),
+        findings=(*first.findings, *(f for f in told if f.name not in findings)),
+        other_findings=(*first.other_findings, *(f for f in told if f.name in findings)),
         measurements=(
             *first.measurements,
-            *(m for m in later.measurements if _of_side(m) not in quantities),
+            *(m for m in measured if _of_side(m) not in quantities),
+        ),
+        other_measurements=(
+            *first.other_measurements,
+            *(m for m in measured if _of_side(m) in quantities),
         ),
         masks=(*first.masks, *(mask for mask in later.masks if mask.name not in masks)),
         label_maps=(*first.label_maps, *(m for m in later.label_maps if _on_grid(m) not in maps)),

@@ -15,6 +15,7 @@ from medmm.domain.report import CaseFile
 from medmm.domain.suspicion import Standing
 from medmm.doors.session import add_row, new_table, plain
 from medmm.doors.study_page import COLOURS, PICTURE_COLUMNS, colour_blocks
+from medmm.presentation import opinion_words
 from medmm.presentation.case_view import CaseView, StatementView, case_view
 from medmm.presentation.draft_words import LEGEND
 from medmm.presentation.orientation import edge_letters
@@ -52,6 +53,7 @@ def draft_page(file: CaseFile, console: Console, *, withheld: bool = False) -> N
             console.print(statement_panel(statement))
         if section is Section.FINDINGS:
             print_also_suspected(view, console)
+    _print_opinions(view, console)
     _print_proposed(view, console, whole=withheld)
     if _localised(file):
         _print_measured(view, console)
@@ -112,6 +114,16 @@ def print_also_suspected(view: CaseView, console: Console) -> None:
         if statement.why:
             console.print(_indented(Text(plain(statement.not_stated), style="cyan")))
     for line in view.unstated:
+        console.print(_indented(Text(plain(line))))
+
+
+def _print_opinions(view: CaseView, console: Console) -> None:
+    """Print what other models say of the same, and where they disagree."""
+    if not view.opinions:
+        return
+    console.print(Rule(opinion_words.TITLE.upper(), align="left"))
+    console.print(_indented(Text(opinion_words.NOTE, style="dim")))
+    for line in view.opinions:
         console.print(_indented(Text(plain(line))))
 
 

@@ -23,6 +23,7 @@ from medmm.domain.images import (
 )
 from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
+from medmm.domain.second_opinion import SecondOpinion, second_opinions
 from medmm.domain.study import Notice, Study
 from medmm.domain.suspicion import suspicions
 from medmm.doors.mask_files import study_name, write_label_map, write_series_label_maps
@@ -63,6 +64,7 @@ def read_line(result: ReadResult, masks_dir: Path | None, task: ReadTask | None 
         ],
         "findings": [_finding(f, reading) for f in reading.findings] if reading else [],
         "measurements": [_measurement(m) for m in (reading.measurements if reading else ())],
+        "other_models": [_opinion(one) for one in second_opinions(reading)],
         **_images(result.study, reading),
         "masks": masks,
     }
@@ -185,6 +187,21 @@ def _finding(finding: Finding, reading: Reading) -> Json:
         },
         **(_extent(finding.extent) if finding.extent else {}),
     }
+
+
+def _opinion(one: SecondOpinion) -> Json:
+    """Say what a later model says of what an earlier one states."""
+    said: Json = (
+        {
+            "name": one.other.name,
+            "probability": one.other.probability,
+            "threshold": one.other.threshold,
+            "suspected": one.other.suspected,
+        }
+        if isinstance(one.other, Finding)
+        else _measurement(one.other)
+    )
+    return {"model": one.other_model, "disagrees": one.disagree, **said}
 
 
 def _written(masks: tuple[Mask, ...], uid: str, folder: Path) -> Iterator[tuple[str, str]]:

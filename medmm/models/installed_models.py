@@ -23,7 +23,11 @@ from medmm.domain.clock import Clock, utc_now
 from medmm.domain.errors import ConfigError, InputError, IntegrityError, Unavailable
 from medmm.domain.study_inspection import ModelRow
 from medmm.files import CHUNK_BYTES, PRIVATE, flush, flushed_file, locked, write_atomically
+from medmm.models.outside.declaration import FILE as OUTSIDE_FILE
+from medmm.models.outside.declaration import read_declaration
+from medmm.models.outside.formats import is_outside, sizes_of
 from medmm.models.weights.catalogue import (
+    OUTSIDE_TASKS,
     CatalogueRow,
     WeightsFolder,
     catalogue,
@@ -125,16 +129,21 @@ class Adopted:
             its manifest does not bear out, Unavailable if it can't be written.
         """
         source = source.expanduser().absolute()
-        name = self._free_name(source.name if name is None else name)
-        sizes = files_of(source)
+        outside = is_outside(source)
+        if name is None:
+            name = read_declaration(source).id if outside else source.name
+        name = self._free_name(name)
+        sizes = sizes_of(source) if outside else files_of(source)
         with self._changing():
             self._free_name(name)
-            _has_room(self.folder, sum(sizes.values()))
+            _has_room(self.folder, 2 * sum(sizes.values()))
             incoming = self.folder / f"{PASSING}{secrets.token_hex(8)}"
             before, stays = self.rows(), False
             try:
                 row = replace(
-                    _taken(source, incoming, sizes, name, licence),
+                    self._taken_outside(source, incoming, sizes, name, licence)
+                    if outside
+                    else _taken(source, incoming, sizes, name, licence),
                     added_at=self._clock().isoformat(timespec="seconds"),
                 )
                 with _writable():
@@ -160,6 +169,39 @@ class Adopted:
                     self._drop(name, self.rows(), self.folder / f"{PASSING}{secrets.token_hex(8)}")
                 else:
                     self._write(before)
+
+    def outside_rows(self) -> tuple[CatalogueRow, ...]:
+        """List the reading models of others, in the order in which they were added."""
+        return tuple(row for row in self.rows().values() if row.task in OUTSIDE_TASKS)
+
+    def _taken_outside(
+        self,
+        source: Path,
+        incoming: Path,
+        sizes: Mapping[str, int],
+        name: str,
+        licence: str | None,
+    ) -> CatalogueRow:
+        """Take a declared model of others in. Returns: its row."""
+        from medmm.models.outside.taking import taken
+
+        given = self.folder / f"{PASSING}{secrets.token_hex(8)}"
+        try:
+            digests = _copied(source, given, sizes)
+            with _writable():
+                incoming.mkdir(mode=0o700)
+            claimed = read_declaration(given).id
+            for row in self.outside_rows():
+                if read_declaration(self.folder / row.name).id == claimed:
+                    raise InputError(
+                        f"{row.name!r} has the id {claimed!r} too",
+                        remedy="remove that model first, or give this one an id of its own",
+                        file=OUTSIDE_FILE,
+                    )
+            row = taken(given, incoming, digests)
+        finally:
+            shutil.rmtree(given, ignore_errors=True)
+        return replace(row, name=name, licence=licence.strip() if licence else row.licence)
 
     def _drop(self, name: str, rows: Mapping[str, CatalogueRow], passing: Path) -> None:
         """Keep `rows` alone, and remove the folder.
@@ -330,6 +372,7 @@ def _copied(source: Path, incoming: Path, names: Mapping[str, int]) -> dict[str,
     with _writable():
         incoming.mkdir(mode=0o700)
         for name in names:
+            (incoming / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
                 given = os.open(source / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             except OSError as error:

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medmm.domain.errors import StateError
+from medmm.domain.model_check import ModelCheck
 from medmm.domain.reading_model import ReadingModel
 from medmm.domain.study_inspection import ModelRow
 from medmm.files import sha256_of
 from medmm.models.installed_models import Adopted, report_weights
+from medmm.models.outside.formats import is_outside, sizes_of
 from medmm.models.reading_models import (
+    NOTHING_DECLARED,
     OF_FILMS,
     OF_ONE_FOLDER,
     Once,
@@ -67,15 +70,43 @@ class Networks:
         self._kinds = Once(lambda: picture_kinds(weights_dir, device=device), opening)
         self._language_model = Once(self._opened_language_model, opening)
         self._films = Once(_encoded_films, opening)
+        self._of_outside: dict[str, OpenedWhenAsked] = {}
         self._reading_models = Once(lambda: (self._of_films(), *self._of_one_folder()), opening)
 
     @property
     def reading_models(self) -> tuple[OpenedWhenAsked, ...]:
-        """List the reading models that are here.
+        """List the reading models that are here: the packaged ones, then those of others.
 
-        Each opens its networks when the first study comes that it reads.
+        Each opens its networks when the first study comes that it reads. Drafts rest on the first
+        that says something of a finding; what later ones say of it stands beside it.
         """
-        return self._reading_models()
+        return (*self._reading_models(), *self.outside_models)
+
+    @property
+    def outside_models(self) -> tuple[OpenedWhenAsked, ...]:
+        """List the declared models of others, in the order in which they were added.
+
+        This is the place where a model that has not been accepted is held back: here every added
+        one reads.
+        """
+        return tuple(self._outside(row) for row in self.adopted.outside_rows())
+
+    def _outside(self, row: CatalogueRow) -> OpenedWhenAsked:
+        """Make the reading model of a row, once for its digest."""
+        with self._opening:
+            known = self._of_outside.get(row.manifest_sha256)
+            if known is None or known.identities != (row.identity,):
+                declared = declared_by(row, self._folder(row)) or NOTHING_DECLARED
+                opened = Once(partial(self._opened_outside, row), self._opening)
+                known = OpenedWhenAsked((row,), declared, opened)
+                self._of_outside[row.manifest_sha256] = known
+            return known
+
+    def _opened_outside(self, row: CatalogueRow) -> ReadingModel | None:
+        from medmm.models.outside.outside_model import OutsideModel
+
+        weights = open_weights(row, self.adopted.folder)
+        return OutsideModel.open(weights, self.threads) if weights else None
 
     @property
     def picture_kinds(self) -> KindsWhenAsked | None:
@@ -94,7 +125,8 @@ class Networks:
     def manifests(self) -> dict[str, str]:
         """Return manifest digests by name.
 
-        They are those of every packaged network that is here, and of the report model in use.
+        They are those of every packaged network that is here, of every reading model of others,
+        and of the report model in use.
         """
         folder = self.weights_dir or packaged_weights()
         here = {
@@ -102,6 +134,7 @@ class Networks:
             for name, row in catalogue().items()
             if (folder / name).is_dir()
         }
+        here |= {row.name: row.manifest_sha256 for row in self.adopted.outside_rows()}
         adopted = self.adopted.rows().get(self.report)
         return here if adopted is None else here | {self.report: adopted.manifest_sha256}
 
@@ -111,7 +144,14 @@ class Networks:
         Raises: as `adding`.
         """
         source = source.expanduser().absolute()
-        return {name: sha256_of(source / name) for name in files_of(source)}
+        names = sizes_of(source) if is_outside(source) else files_of(source)
+        return {name: sha256_of(source / name) for name in names}
+
+    def check(self, source: Path) -> ModelCheck:
+        """Say what a folder says of its model, and what its author still has to declare."""
+        from medmm.models.outside.checking import checked
+
+        return checked(source.expanduser().absolute())
 
     def adding(
         self, source: Path, name: str | None, licence: str | None

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+# Of a folder whose declaration can't be read: it covers no study, and `models list` says why
+NOTHING_DECLARED = Declaration(modality=Modality.MR, body_parts=())
 
 
 class Once(Generic[T]):

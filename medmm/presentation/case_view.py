@@ -35,6 +35,7 @@ from medmm.presentation.draft_words import (
     own_rows,
 )
 from medmm.presentation.evidence_words import EvidenceView, evidence_lines, evidence_view
+from medmm.presentation.opinion_words import opinion_lines
 from medmm.presentation.suspicion_words import operating_point_words, suspected_line, unstated_words
 from medmm.presentation.value_words import MeasurementRow, measurement_rows
 from medmm.presentation.withheld import WithheldView, withheld, withheld_count
@@ -180,6 +181,7 @@ class CaseView:
         also: what is suspected and not stated, as it would be stated.
         unstated: what a draft of an earlier release suspects and does not list.
         proposed: what a language model proposed and the draft does not state, and why.
+        opinions: what later models say of what the draft's model states, and where they disagree.
         without_draft: what stands where there is no draft to show.
     """
 
@@ -207,6 +209,7 @@ class CaseView:
     own: tuple[StatementView, ...] = ()
     suspected: str = ""
     images: tuple[str, ...] = ()
+    opinions: tuple[str, ...] = ()
 
     @property
     def proposed_title(self) -> str:
@@ -293,6 +296,7 @@ def case_view(file: CaseFile) -> CaseView:
         proposed=withheld(draft) if draft else (),
         own=_own(file),
         suspected=suspected_line(file.flagged),
+        opinions=opinion_lines(file.reading),
         images=image_lines(draft.draft.images_read, draft.draft.images_unread) if draft else (),
     )
 

@@ -12,6 +12,7 @@ from medmm.domain.suspicion import Standing
 from medmm.presentation.case_view import CaseView, HeatChoice, case_view
 from medmm.presentation.draft_words import LEGEND
 from medmm.presentation.film_picture import HEAT_NOTE, grey_bytes, heat_picture
+from medmm.presentation.opinion_words import NOTE, TITLE
 from medmm.presentation.orientation import film_side_words
 from medmm.presentation.pages import Figure, page
 from medmm.presentation.record_view import record_view
@@ -45,6 +46,8 @@ def draft_html(file: CaseFile) -> str:
         measured=[row.cells for row in view.measured] if file.case.study.frontal is None else [],
         measured_head=MEASURED_HEAD,
         recorded_title=FOR_THE_RECORD_TITLE.lower(),
+        opinions_title=TITLE,
+        opinions_note=NOTE,
         legend=LEGEND,
     )
 

@@ -13,6 +13,7 @@ from medmm.config import Settings
 from medmm.domain.clock import Clock, in_utc
 from medmm.domain.directory import Directory
 from medmm.domain.draft import Case
+from medmm.domain.model_check import ModelCheck
 from medmm.domain.reading import Reading
 from medmm.domain.reading_model import ReadingModel, read_by
 from medmm.domain.study import Study
@@ -56,6 +57,10 @@ class Networks(Protocol):
         Returns: SHA-256 in hex by the file's name in the folder.
         Raises: InputError if the folder can't be taken.
         """
+        ...
+
+    def check(self, source: Path) -> ModelCheck:
+        """Say what a folder says of its model; nothing of it is run or kept."""
         ...
 
     def adding(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medmm import drafting, imaging, models
+from medmm.domain.model_check import ModelCheck
 from medmm.domain.study_inspection import Capabilities, ModelRow
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
@@ -48,6 +49,12 @@ def model_rows(house: House, by: By | None) -> tuple[ModelRow, ...]:
     """List the networks and whether they are here and unaltered."""
     house.calls.allow("models", by)
     return house.networks.model_rows()
+
+
+def check_model(house: House, by: By | None, path: Path) -> ModelCheck:
+    """Say what a folder says of its model; see `Assistant.check_model`."""
+    house.calls.allow("check_model", by)
+    return house.networks.check(path)
 
 
 def capabilities(house: House, by: By | None) -> Capabilities:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer.main
 
@@ -21,6 +21,8 @@ from medmm.evaluation.cards.findings import beside_chance, said_table, sides_tab
 from medmm.evaluation.cards.tables import figure, table
 from medmm.evaluation.reports import checked_summary
 from medmm.evaluation.reports.summary import summary
+from medmm.models.outside.intensity import RULES
+from medmm.models.outside.schema import schema_rows
 from tests.docs.conformance import conformance_md
 from tests.docs.mr_figures import mr_md, mr_page_md
 
@@ -389,11 +391,31 @@ def report_figures_md() -> str:
     return summary(json.loads((DOCS / "report-evaluation.json").read_text(encoding="utf-8")))
 
 
+def outside_md() -> str:
+    """The keys of `reading-model.yaml`, and the rules of intensities with theirs."""
+    keys = [[f"`{r.place}`", "yes" if r.needed else "", r.about] for r in schema_rows()]
+    rules = [
+        [
+            f"`{get_args(rule.model_fields['rule'].annotation)[0]}`",
+            ", ".join(f"`{name}`" for name in rule.model_fields if name != "rule"),
+            (rule.__doc__ or "").rstrip("."),
+        ]
+        for rule in RULES
+    ]
+    return (
+        "`[]` stands for each of several; of `output.channels` it is the number of the channel.\n\n"
+        + table(["key", "required", "meaning"], keys)
+        + "\nThe steps of `intensity`, each of one channel by itself:\n\n"
+        + table(["`rule`", "parameters", "what it does"], rules)
+    )
+
+
 WITH_FIGURES: dict[str, Callable[[], str]] = {
     "README.md": headline_md,
     "docs/limitations.md": figures_md,
     "docs/report-evaluation.md": report_figures_md,
     "docs/mr.md": mr_page_md,
+    "docs/outside-models.md": outside_md,
 }
 
 

@@ -15,6 +15,7 @@ from medmm.doors.session import Session, add_row, new_table, out, plain, session
 if TYPE_CHECKING:
     from medmm.assistant import Assistant
     from medmm.config import Settings
+    from medmm.domain.model_check import ModelCheck
     from medmm.domain.report import Reader
     from medmm.domain.study_inspection import ModelRow
     from medmm.doors.doctor import Check
@@ -52,11 +53,50 @@ def models_list(context: typer.Context, as_json: AsJson = False) -> None:
             out().print(f"{row.name}: {row.licence}")
 
 
+@models_app.command("check")
+def models_check(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="A folder with a model of somebody else.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what a folder says of its model, and what its author still has to declare.
+
+    Exit 3 unless it can be added as it is. Nothing of it is run or kept.
+    """
+    with session(context).assistant() as assistant:
+        check = assistant.check_model(folder)
+    if as_json:
+        write_json({**to_json(check), "ready": check.ready})
+    else:
+        _print_check(check)
+    if not check.ready:
+        raise typer.Exit(EXIT_CODES[InputError])
+
+
+def _print_check(check: ModelCheck) -> None:
+    table = new_table("item", "state", "words")
+    for one in check.items:
+        add_row(table, one.item, one.state.value, one.words)
+    out().print(plain(f"{check.folder}: {check.format or 'unknown format'}"))
+    out().print(table)
+    if check.refused:
+        out().print(plain(f"can't be taken: {check.refused}\n→ {check.remedy}"))
+    elif check.skeleton:
+        out().print(plain("It has no reading-model.yaml. Its author can begin with this one:\n"))
+        typer.echo(check.skeleton)
+    elif check.ready:
+        out().print(plain("It can be added."))
+
+
 @models_app.command("add")
 def models_add(
     context: typer.Context,
     path: Annotated[
-        Path, typer.Argument(help="A weights folder of the training pipeline, or a causal LM's.")
+        Path,
+        typer.Argument(
+            help="A weights folder of the training pipeline, a causal LM's, or a folder with a "
+            "reading-model.yaml."
+        ),
     ],
     name: Annotated[
         str | None, typer.Option("--name", help="Its name here; without it, the folder's own.")
@@ -67,9 +107,9 @@ def models_add(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy in a trained model or a larger decoder, checked.
+    """Copy in a trained model, a larger decoder or a reading model of others, checked.
 
-    Drafts or a training can name it from then on.
+    Drafts or a training can name it from then on; a reading model of others reads from then on.
     """
     with session(context).assistant() as assistant:
         row = assistant.add_model(path, name=name, licence=licence, by=_person(context, assistant))

@@ -25,6 +25,7 @@ REMEDY = (
 )
 ANOTHER = "the folder is not the network of this release, though its own manifest bears it out"
 DEFAULT_REPORT = "chest-report"
+OUTSIDE_TASKS = ("classification", "segmentation")  # of reading models of others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +184,8 @@ def declared_by(row: CatalogueRow, folder: Path) -> Declaration | None:
     An adopted report model states what its heads are calibrated for. A damaged file says
     nothing: opening it does.
     """
+    if row.task in OUTSIDE_TASKS:
+        return _declared_outside(folder)
     if row.name in declarations() or row.task != "report":
         return declarations().get(row.name)
     try:
@@ -194,6 +197,15 @@ def declared_by(row: CatalogueRow, folder: Path) -> Declaration | None:
         body_parts=(row.body_part,),
         findings=tuple(heads) if isinstance(heads, dict) else (),
     )
+
+
+def _declared_outside(folder: Path) -> Declaration | None:
+    from medmm.models.outside.declaration import read_declaration
+
+    try:
+        return read_declaration(folder).declares
+    except InputError:
+        return None
 
 
 def row_named(name: str) -> CatalogueRow:

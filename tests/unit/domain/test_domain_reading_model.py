@@ -18,7 +18,9 @@ from medmm.domain.reading_model import (
     one_reading,
     read_by,
 )
+from medmm.domain.second_opinion import second_opinions
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study
+from medmm.presentation.opinion_words import opinion_lines
 from tests.factories import make_mr_study, make_study
 
 FILM = make_study()
@@ -121,6 +123,37 @@ def test_what_nobody_else_says_of_a_study_is_added_with_its_network() -> None:
     assert (joined.volumes_read, joined.warnings) == (("1", "2", "3"), (WHY,))
 
 
+def test_what_a_later_model_says_of_the_same_stands_beside_the_first() -> None:
+    first, later = finding("Effusion", 0.2), finding("Effusion", 0.9)
+    small = Measurement(name="cardiothoracic ratio", value=0.4, unit="1", interval=(0.39, 0.41))
+    large = replace(small, value=0.6, interval=(0.55, 0.65))
+    joined = one_reading(
+        FILM,
+        [
+            reading("a", first, measurements=(small,)),
+            reading("b", later, measurements=(large,)),
+            reading("c", finding("Effusion", 0.1), measurements=(small,)),
+        ],
+    )
+    assert (joined.findings, joined.measurements) == ((first,), (small,))
+    said = [(o.first_model, o.other_model, o.disagree) for o in second_opinions(joined)]
+    assert said == [("a", "b", True), ("a", "c", False), ("a", "b", True), ("a", "c", False)]
+    lines = opinion_lines(joined)
+    assert lines[0] == (
+        "pleural effusion: a 0.20, operating point 0.50: undecided; "
+        "b 0.90, operating point 0.50: suspected (they disagree)"
+    )
+    assert lines[3] == ("cardiothoracic ratio: a 0.40 (0.39 to 0.41); c 0.40 (0.39 to 0.41)")
+    assert opinion_lines(None) == opinion_lines(reading("a", first)) == ()
+
+
+def test_a_reading_that_was_kept_before_it_had_second_opinions_opens() -> None:
+    kept = to_json(reading("a", finding("Effusion")))
+    for name in ("other_findings", "other_measurements"):
+        del kept[name]
+    assert from_json(Reading, kept) == reading("a", finding("Effusion"))
+
+
 def test_a_quantity_of_the_other_side_is_another_quantity() -> None:
     left = Measurement(name="volume", value=1, unit="ml", interval=(0, 2), side=Side.LEFT)
     right = replace(left, value=2.0, side=Side.RIGHT)
@@ -128,6 +161,7 @@ def test_a_quantity_of_the_other_side_is_another_quantity() -> None:
         FILM, [reading("a", measurements=(left,)), reading("b", measurements=(right, left))]
     )
     assert joined.measurements == (left, right)
+    assert joined.other_measurements == (replace(left, model="b"),)
 
 
 def test_that_nothing_is_installed_is_not_said_beside_what_was_read() -> None:
@@ -158,6 +192,8 @@ def test_of_several_models_each_finding_is_told_once_as_the_first_told_it(
     for found in joined.findings:
         first = next(f for f in told if f.name == found.name)
         assert replace(found, model=first.model) == first
+    kept = [(f.name, f.probability) for f in (*joined.findings, *joined.other_findings)]
+    assert sorted(kept) == sorted((f.name, f.probability) for f in told)  # nothing is dropped
     assert joined.study_uid == FILM.uid
     assert (WHY in joined.warnings) is any(
         isinstance(o, NotEvaluable) and o.reason_code == WHY.code for o in outcomes
