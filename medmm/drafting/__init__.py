@@ -3,6 +3,7 @@
 from medmm.drafting.record_influence import influence
 from medmm.drafting.versions import following
 from medmm.drafting.writers.language_model import LanguageModel, LanguageWriter
+from medmm.drafting.writers.outside import OutsideWriter, ProposingModel
 from medmm.drafting.writers.protocol import Writer
 from medmm.drafting.writers.rules import RuleWriter
 from medmm.drafting.writers.table import WRITERS, name_of
@@ -11,6 +12,8 @@ __all__ = [
     "WRITERS",
     "LanguageModel",
     "LanguageWriter",
+    "OutsideWriter",
+    "ProposingModel",
     "RuleWriter",
     "Writer",
     "following",
