@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from medmm.models.film.kinds_when_asked import KindsWhenAsked
     from medmm.models.report_model.chest_report import ChestReportModel
     from medmm.models.report_model.encoded_films import EncodedFilms
+    from medmm.models.report_model.hugging_face import HuggingFaceModel
 
 
 class Networks:
@@ -60,12 +61,14 @@ class Networks:
         threads: int | None = None,
         adopted: Adopted,
         report: str = DEFAULT_REPORT,
+        outside: Path | None = None,
     ) -> None:
         self.weights_dir, self.device, self.threads = weights_dir, device, threads
-        self.adopted, self.report = adopted, report
+        self.adopted, self.report, self.outside = adopted, report, outside
         self._opening = opening = threading.RLock()
         self._kinds = Once(lambda: picture_kinds(weights_dir, device=device), opening)
         self._language_model = Once(self._opened_language_model, opening)
+        self._outside_model = Once(self._opened_outside_model, opening)
         self._films = Once(_encoded_films, opening)
         self._reading_models = Once(lambda: (self._of_films(), *self._of_one_folder()), opening)
 
@@ -86,6 +89,11 @@ class Networks:
     def language_model(self) -> ChestReportModel | None:
         """See `language_model`."""
         return self._language_model()
+
+    @property
+    def outside_model(self) -> HuggingFaceModel | None:
+        """The model in the folder `outside`; None if none is named."""
+        return self._outside_model()
 
     def model_rows(self) -> tuple[ModelRow, ...]:
         """List every network of the catalogue, then every adopted one, with their state."""
@@ -140,6 +148,14 @@ class Networks:
             report=self.report,
             films=self._films(),
         )
+
+    def _opened_outside_model(self) -> HuggingFaceModel | None:
+        if self.outside is None:
+            return None
+        from medmm.models.report_model.hugging_face import HuggingFaceModel
+        from medmm.models.weights.loading import reading_device
+
+        return HuggingFaceModel.open(self.outside, reading_device(self.device, self.threads))
 
     def _of_films(self) -> OpenedWhenAsked:
         """Make the reading model of chest films of those of its networks that are here."""

@@ -1,4 +1,4 @@
-"""What an outside model is asked of a case: a task, one picture, and facts that name nobody."""
+"""What an outside model is given of a case: a task, one picture, facts that name nobody."""
 
 from __future__ import annotations
 

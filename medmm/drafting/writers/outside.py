@@ -17,7 +17,7 @@ from medmm.domain.draft import (
     Proposal,
     SentenceRecord,
 )
-from medmm.domain.errors import ConfigError, InputError, Unavailable
+from medmm.domain.errors import ConfigError, InputError, MedmmError, Unavailable
 from medmm.domain.instruction import Instruction
 from medmm.domain.plain_text import clean
 from medmm.domain.reading import Reading, Side
@@ -45,6 +45,19 @@ NOTHING_TO_WORD = Notice(
     code="writer-nothing-to-word",
     text="No finding was read, so the outside model was not asked; fixed rules wrote this draft.",
 )
+NOT_READY = Notice(
+    code="writer-not-ready",
+    text="The outside model of the settings is not there; fixed rules wrote this draft.",
+)
+
+
+def not_ready(error: MedmmError) -> Notice:
+    """Say in a draft by rules why the outside model of the settings could not be asked."""
+    return Notice(
+        code="writer-failed",
+        text="The outside model of the settings could not be asked: "
+        f"{error.problem}. Fixed rules wrote this draft.",
+    )
 
 
 class ProposingModel(Protocol):

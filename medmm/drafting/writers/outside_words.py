@@ -1,4 +1,4 @@
-"""What the words of an outside model, or of a record, are: plain, foreign, a refusal, an order."""
+"""What words of an outside model or a record are: plain, foreign, a refusal, an order."""
 
 from __future__ import annotations
 
