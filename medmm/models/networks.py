@@ -25,6 +25,7 @@ from medmm.models.reading_models import (
     Opener,
     of_films,
 )
+from medmm.models.report_model.hugging_face_folder import folder_digest
 from medmm.models.weights.catalogue import (
     DEFAULT_REPORT,
     CatalogueRow,
@@ -102,7 +103,8 @@ class Networks:
     def manifests(self) -> dict[str, str]:
         """Return manifest digests by name.
 
-        They are those of every packaged network that is here, and of the report model in use.
+        They are those of every packaged network that is here, and of the report model in use, and
+        the digest of the outside model's folder.
         """
         folder = self.weights_dir or packaged_weights()
         here = {
@@ -110,6 +112,8 @@ class Networks:
             for name, row in catalogue().items()
             if (folder / name).is_dir()
         }
+        if self.outside is not None:
+            here["outside model"] = folder_digest(self.outside)
         adopted = self.adopted.rows().get(self.report)
         return here if adopted is None else here | {self.report: adopted.manifest_sha256}
 

@@ -224,11 +224,13 @@ def opened_house(
 
 
 def _networks_of(settings: Settings, clock: Clock) -> Networks:
+    outside = settings.writer_path if settings.writer == "hugging-face" else None
+    models.refuse_lacking_packages(outside)
     return models.Networks(
         settings.weights_dir,
         device=settings.device,
         threads=settings.threads,
         adopted=models.Adopted(settings.data_dir / "models", clock),
         report=settings.language_model,
-        outside=settings.writer_path if settings.writer == "hugging-face" else None,
+        outside=outside,
     )

@@ -68,7 +68,8 @@ def _drafted(
         failed = sum(bool(checked.failed(s.id)) for s in checked.statements)
         said: dict[str, object] = {m.name: m.manifest_sha256 for m in reading.models}
         said |= {"drafted_from": made_by} | departures.details() | _attempts(case)
-        call.done(step, checked, case_id, statements=len(checked.statements), failed=failed, **said)
+        said |= {"statements": len(checked.statements), "failed": failed}
+        call.done(step, checked, case_id, "done", **said)
     return checked
 
 

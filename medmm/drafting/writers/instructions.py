@@ -40,6 +40,7 @@ MOST_FACTS = 60
 _SYSTEM = re.compile(r"(?:https?://[a-z0-9./-]+|urn:oid:[0-9.]+)", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,17}")
 _UNIT = re.compile(r"[A-Za-z0-9%/*.\[\]{}^-]{1,20}")
+_MARKS = str.maketrans("[]<>{}|`#", "()       ")  # of which marks of chat templates are made
 _SEPARATE = re.compile(r"[^\W\d_]+")
 _NAMING = re.compile(r"\d{4,}|@|://|www\.|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}", re.IGNORECASE)
 
@@ -108,7 +109,7 @@ def _codes(system: str, code: str) -> bool:
 
 
 def _words(label: str, hidden: Collection[str]) -> str | None:
-    words = clean(label, WORDS_LIMIT)
+    words = clean(label.translate(_MARKS), WORDS_LIMIT)
     named = any(word.lower() in hidden for word in _SEPARATE.findall(words))
     return None if named or _NAMING.search(words) or dates_named(words) else words or None
 

@@ -107,7 +107,7 @@ class ServerModel:
         departure = Departure(
             bytes=len(body),
             sha256=hashlib.sha256(body).hexdigest(),
-            picture_sha256=question.png and hashlib.sha256(question.png).hexdigest(),
+            picture_sha256=hashlib.sha256(question.png).hexdigest() if question.png else None,
             facts=len(instruction.facts),
         )
         connection = Connection(self.server, lambda: self._leaving(departure))
