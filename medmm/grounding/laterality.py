@@ -16,6 +16,7 @@ from medmm.domain.draft import (
 from medmm.domain.reading import Reading, Side
 from medmm.domain.vocabulary import finding_terms, measurement_terms
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
+from medmm.language.claims import claims_of
 from medmm.language.record_words import without_words_of
 from medmm.language.sides import named_side
 
@@ -24,16 +25,37 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """Compare the sides; words that are the record's own are the record's."""
     if statement.assertion is Assertion.REPORTED:
         return _examine_reported(statement, case)
-    said = named_side(statement.text)
+    said = _said(statement)
     if said is None and statement.side is None:
         return not_applicable("no side is named")
+    if _denies_a_side(statement, case, said):
+        return judged([], "what is denied of a side lies on no side")
     problems = _problems(statement, case, said, set(_sides_of_evidence(statement, reading)))
     return judged(problems, "words, code and evidence name the same side")
 
 
+def _said(statement: Statement) -> Side | None:
+    """Return the side of the words; of several findings, the one that the coded one has."""
+    claims = [c for c in claims_of(statement.text) if c.finding is not None]
+    own = [c.side for c in claims if c.finding == statement.finding]
+    if not own or len(own) == len(claims):
+        return named_side(statement.text)
+    return _together({side for side in own if side is not None})
+
+
+def _denies_a_side(statement: Statement, case: Case, said: Side | None) -> bool:
+    """Tell whether a denial of a side rests on scores alone; both sides need no orientation."""
+    if statement.assertion is not Assertion.ABSENT or said is not statement.side:
+        return False
+    if evidence_of(statement, RegionEvidence) or evidence_of(statement, ExtentEvidence):
+        return False
+    return said is Side.BILATERAL or case.study.orientation_known
+
+
 def _sides_of_evidence(statement: Statement, reading: Reading) -> Iterator[Side]:
     """Yield sides of regions, of labelled voxels, and of what was measured with these values."""
-    sides = [e.side for e in evidence_of(statement, RegionEvidence)]
+    regions = evidence_of(statement, RegionEvidence)
+    sides = [e.side for e in regions if statement.finding in (None, e.finding)]
     sides += [e.extent.side for e in evidence_of(statement, ExtentEvidence)]
     for item in evidence_of(statement, MeasurementEvidence):
         same = (item.name, item.value, item.interval)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from medmm.domain.draft import Assertion, Case, MeasurementEvidence, Statement
-from medmm.domain.reading import Reading
+from medmm.domain.reading import Finding, Reading
+from medmm.grounding.claims import of_the_other_side
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
-from medmm.language.report_parser import Polarity, findings_named, polarity
+from medmm.language.claims import claims_of
+from medmm.language.normality import findings_denied, says_normal
+from medmm.language.report_parser import Polarity, clauses, findings_named, polarity
 
 _POLARITY = {
     Assertion.PRESENT: Polarity.AFFIRMED,
@@ -27,11 +30,18 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
         return not_applicable("a measurement is stated")
     if of_a_reader(statement):
         return judged(_own_denials(statement, reading), "no score says otherwise than the reader")
-    said = findings_named(statement.text).get(statement.finding or "", polarity(statement.text))
+    said = findings_named(statement.text).get(statement.finding or "", _as_a_whole(statement.text))
     return judged(
         [*_wording_problems(statement, said), *_score_problems(statement, reading)],
         f"{said.value} in words and code, and borne out by the score",
     )
+
+
+def _as_a_whole(text: str) -> Polarity:
+    """Return the polarity of words that name no finding; what is called normal is denied."""
+    if all(says_normal(clause) for clause in clauses(text)):
+        return Polarity.DENIED
+    return polarity(text)
 
 
 def _own_denials(statement: Statement, reading: Reading) -> Iterator[str]:
@@ -51,9 +61,11 @@ def _wording_problems(statement: Statement, said: Polarity) -> Iterator[str]:
 
 
 def _score_problems(statement: Statement, reading: Reading) -> Iterator[str]:
-    suspected = {f.name for f in reading.findings if f.suspected}
-    names = {statement.finding} if statement.finding else suspected
-    above = suspected & names
+    suspected = tuple(f for f in reading.findings if f.suspected)
+    if statement.finding is not None:
+        above = {statement.finding} & {f.name for f in suspected}
+    else:
+        above = _denied_by_structures(statement, suspected)
     if statement.assertion is Assertion.ABSENT:
         for name in sorted(above):
             yield f"{name} is at or above its operating point"
@@ -64,3 +76,21 @@ def _score_problems(statement: Statement, reading: Reading) -> Iterator[str]:
         yield f"{statement.finding} is below its operating point"
     elif statement.finding is None and not suspected:
         yield "something is affirmed although no finding reached its operating point"
+
+
+def _denied_by_structures(statement: Statement, suspected: tuple[Finding, ...]) -> set[str]:
+    """Return what a sentence without a finding denies: all, unless it names structures alone."""
+    everything = {found.name for found in suspected}
+    if statement.assertion is not Assertion.ABSENT:
+        return everything
+    denied: set[str] = set()
+    for claim in claims_of(statement.text):
+        of_structures = findings_denied(claim.text)
+        if of_structures is None:
+            return everything
+        denied |= {
+            found.name
+            for found in suspected
+            if found.name in of_structures and not of_the_other_side(claim, found)
+        }
+    return denied
