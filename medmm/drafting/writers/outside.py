@@ -25,9 +25,10 @@ from medmm.domain.study import Notice
 from medmm.drafting.phrases import phrases_of
 from medmm.drafting.sentences import Sentence
 from medmm.drafting.writers.instructions import instruction_for
-from medmm.drafting.writers.outside_words import foreign, plain_words, refuses, words_in
+from medmm.drafting.writers.outside_words import plain_words, refuses, words_in
 from medmm.drafting.writers.proposals import objection, sentence_records
 from medmm.drafting.writers.rules import RuleWriter, refuse_other_study, written
+from medmm.language.english import foreign_words
 from medmm.language.proposed import words_of
 
 MOST_SENTENCES = 100
@@ -38,6 +39,7 @@ PLACED = "its place in the volume is to be named, which comes from what was mark
 BESIDE = "its finding is never stated without the sentence beside it"
 SURER = "it states as present what an outside model's draft calls possible at most"
 SAYS_NOTHING = "it says nothing"
+FOREIGN = "it answers in another language than English"
 TOO_LONG = "it says more than 100 sentences, or one of more than 400 characters"
 REFUSES = "it refuses to answer"
 NAMES_NOTHING = "it names none of the findings that were read"
@@ -134,8 +136,8 @@ def fault_of(heard: Sequence[Proposal], reading: Reading) -> str | None:
     texts = tuple(dict.fromkeys(said.text for said in heard))
     if not texts:
         return SAYS_NOTHING
-    if (language := foreign(texts)) is not None:
-        return f"it answers in {language} and not in English"
+    if foreign_words(" ".join(texts)):
+        return FOREIGN
     if not any(said.finding and reading.finding(said.finding) for said in heard):
         return REFUSES if refuses(texts) else NAMES_NOTHING
     return None

@@ -1,4 +1,4 @@
-"""What words of an outside model or a record are: plain, foreign, a refusal, an order."""
+"""What words of an outside model or a record are: plain, a refusal, an order."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from importlib.resources import files
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-FOREIGN_LETTERS = 0.3  # of the letters: from this share in another script it is no English
-LEAST_FOREIGN = 2  # words
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 
@@ -30,11 +28,6 @@ class _Refusals(_Part):
     patterns: tuple[str, ...]
 
 
-class _Languages(_Part):
-    english: str
-    others: dict[str, str]
-
-
 class _Addressing(_Part):
     patterns: dict[str, tuple[str, ...]]
 
@@ -43,7 +36,6 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     plain: _Plain
     refusals: _Refusals
-    languages: _Languages
     addressing: _Addressing
 
 
@@ -67,25 +59,6 @@ def words_in(text: str) -> tuple[str, ...]:
 def refuses(texts: Sequence[str]) -> bool:
     """Tell whether an answer holds words of a refusal."""
     return any(_refusals().search(_bare(text)) for text in texts)
-
-
-def foreign(texts: Sequence[str]) -> str | None:
-    """Name the language of an answer that is not English; None if it may be English."""
-    text = " ".join(texts)
-    letters = [c for c in text if c.isalpha()]
-    others = sum("LATIN" not in unicodedata.name(c, "") for c in letters)
-    if letters and others / len(letters) >= FOREIGN_LETTERS:
-        return "another script"
-    words, languages = words_in(text), _table().languages
-    english = frozenset(languages.english.split())
-    found = sum(word in english for word in words)
-    counts = {
-        name: sum(word in own for word in words)
-        for name, listed in languages.others.items()
-        if (own := frozenset(listed.split()))
-    }
-    name = max(counts, key=lambda one: counts[one])
-    return name if counts[name] > max(found, LEAST_FOREIGN - 1) else None
 
 
 @lru_cache(maxsize=65536)

@@ -211,13 +211,13 @@ FAULTS = {
             "Es ist kein Pneumothorax zu sehen.",
             "Das Herz ist nicht vergrößert, mögliche Cardiomegaly.",
         ),
-        "it answers in german",
+        "another language than English",
     ),
     "French": (
         Says("Il y a un pneumothorax dans le poumon gauche.", "Pas de cardiomegaly."),
-        "french",
+        "another language than English",
     ),
-    "Chinese": (Says("左侧胸腔积液。", "心脏增大 cardiomegaly。"), "another script"),
+    "Chinese": (Says("左侧胸腔积液。", "心脏增大 cardiomegaly。"), "another language than English"),
     "refuses": (Says("I'm sorry, I can't interpret medical images."), "it refuses"),
     "names nothing": (Says("A nice picture."), "names none of the findings"),
 }
