@@ -39,6 +39,7 @@ class Says:
 
 def findings_of(draft: Draft) -> list[dict[str, Any]]:
     """What a draft states of the image, in all but the wording."""
+    of = {s.id: s.finding for s in draft.statements}
     return [
         {
             "section": s.section.value,
@@ -46,7 +47,7 @@ def findings_of(draft: Draft) -> list[dict[str, Any]]:
             "assertion": s.assertion.value,
             "side": s.side and s.side.value,
             "evidence": [repr(item) for item in s.evidence],
-            "summarises": s.summarises,
+            "summarises": s.summarises and of[s.summarises],
         }
         for s in draft.statements
         if s.section in (Section.FINDINGS, Section.IMPRESSION)

@@ -29,9 +29,14 @@ MARKS = (
     *(f"<row_{r}_col_{c}>" for r in range(1, 5) for c in range(1, 5)),
 )  # fmt: skip
 TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}<user>{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}IMAGE{% else %}{{ part['text'] }}{% endif %}{% endfor %}"
+    "{{ bos_token }}{% for message in messages %}<user>{% if message['content'] is string %}{{ message['content'] }}"
+    "{% else %}{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}IMAGE{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+TEXT_TEMPLATE = (
+    "{% for message in messages %}<user>{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endif %}{% endfor %}<assistant>"
 )
 TEXT = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,

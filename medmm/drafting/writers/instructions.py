@@ -134,7 +134,6 @@ def _days_before(fact: Fact, study: Study) -> int | None:
 def _texts(fact: Fact) -> Iterator[str]:
     yield fact.label
     yield from (coding.display for coding in fact.codings if coding.display)
-    yield from (text for coding in fact.codings for text in (coding.system, coding.code))
     if isinstance(fact.value, str):
         yield fact.value
     elif fact.value is not None:
