@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | sha256s
 export HF_HUB_OFFLINE := 1
 # a file's tests stay in one process: what its fixtures made serves them all
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
-MARKED := wheel or torchrun or postgres or load
+MARKED := wheel or torchrun or postgres or load or serving
 
 .PHONY: help demo ui test test-marked test-all lint types unit docs bench sbom golden pictures clean
 
@@ -49,7 +49,7 @@ unit: $(STAMP)  ## the tests, without lint and types
 
 test: lint types unit  ## what the README promises: lint, types, law of arrows, tests
 
-test-marked: $(STAMP)  ## tests of the wheel, torchrun, PostgreSQL and 10,000 cases
+test-marked: $(STAMP)  ## tests of the wheel, torchrun, PostgreSQL, a model server and 10,000 cases
 	$(PYTEST) -m "($(MARKED)) and not slow and not gpu and not network"
 
 test-all: lint types  ## also the slow, training-grade checks

@@ -19,6 +19,7 @@ from medmm.domain.draft_version import DraftVersion
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.lease import Lease
 from medmm.domain.model_check import ModelCheck
+from medmm.domain.model_server import WriterProbe
 from medmm.domain.priority import CasePriority, Order, Priority
 from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult
@@ -49,6 +50,7 @@ from medmm.verbs import (
     inspecting,
     installing,
     opened_house,
+    outgoing,
     publishing,
     reading,
     writing,
@@ -562,6 +564,21 @@ class Assistant:
             >>> assistant.remove_model("film-2", by="admin-1")
         """
         installing.remove_model(self._house, Asked(by, key), name)
+
+    def probe_writer(self, *, by: By, key: str | None = None) -> WriterProbe:
+        """Show the model server of the settings two pictures and a schema, and judge its answers.
+
+        A server may word drafts only after it passed; the log keeps what was found. No data of a
+        patient are sent. It takes at most 20 s.
+
+        Returns: what was found; each refusal by its name.
+        Raises: ConfigError if the settings name no server, or it sends elsewhere, refuses the key,
+            or speaks another protocol; Unavailable if it can't be reached, fails or is too slow.
+
+        Example:
+            >>> assistant.probe_writer(by="admin-1").passed
+        """
+        return outgoing.probe_writer(self._house, Asked(by, key))
 
     def history(self, case_id: str, *, by: By | None = None) -> tuple[AuditEvent, ...]:
         """List what happened to a case and its study, as the audit log tells it.

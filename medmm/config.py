@@ -23,6 +23,7 @@ from pydantic import (
     ValidationError,
     field_serializer,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -35,6 +36,7 @@ from rapidfuzz import process
 from medmm.domain.directory import ConfiguredReaders
 from medmm.domain.errors import ConfigError
 from medmm.domain.imaging_order import IdentifierSystems
+from medmm.domain.model_server import ModelServer, fault_of_address
 from medmm.domain.report import Reader
 from medmm.domain.roles import roles
 
@@ -52,6 +54,8 @@ NOT_OF_A_DRAFT = {
     "readers",
     "replay_days",
     "claim_minutes",
+    "writer_path",
+    "server",
     "site",
     "store",
 }
@@ -141,6 +145,75 @@ class StoreEntry(BaseModel):
         return f"{found['scheme']}://{user}{found['place']}"
 
 
+class ServerEntry(BaseModel):
+    """The model server that words drafts where `writer` is openai-compatible.
+
+    A key stands in the environment or in a file of its own, never in the settings file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    url: str | None = None
+    model: str | None = Field(default=None, min_length=1, max_length=200)
+    hosts: tuple[str, ...] = ()
+    api_key: SecretStr | None = None
+    api_key_file: Path | None = None
+    ca_file: Path | None = None
+    plain_http_on_loopback: bool = False
+    budget_per_day: PositiveInt = 500
+    connect_timeout_s: float = Field(default=5, gt=0, le=60)
+    chunk_timeout_s: float = Field(default=30, gt=0, le=600)
+    timeout_s: float = Field(default=120, gt=0, le=3600)
+    retries: NonNegativeInt = Field(default=2, le=10)
+    answer_bytes: PositiveInt = Field(default=262_144, le=16_777_216)
+
+    @field_validator("api_key_file", "ca_file")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path is not None else None
+
+    @model_validator(mode="after")
+    def _safe_address(self) -> ServerEntry:
+        if self.url is not None and (
+            fault := fault_of_address(self.url, self.hosts, self.plain_http_on_loopback)
+        ):
+            raise ValueError(f"url: {fault}")
+        return self
+
+    def server(self) -> ModelServer:
+        """Make the noun of this entry, with the key that its file holds.
+
+        Raises: ConfigError if address or model is missing, or the file can't be read.
+        """
+        if self.url is None or self.model is None:
+            raise ConfigError(
+                "no model server is named", remedy="set url, hosts and model under `server`"
+            )
+        return ModelServer(
+            url=self.url,
+            model=self.model,
+            api_key=self._key(),
+            ca_file=self.ca_file,
+            connect_s=self.connect_timeout_s,
+            chunk_s=self.chunk_timeout_s,
+            total_s=self.timeout_s,
+            retries=self.retries,
+            answer_bytes=self.answer_bytes,
+            budget_per_day=self.budget_per_day,
+        )
+
+    def _key(self) -> str | None:
+        if self.api_key is not None or self.api_key_file is None:
+            return self.api_key.get_secret_value() if self.api_key else None
+        try:
+            return self.api_key_file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"the key of the model server can't be read: {type(error).__name__}",
+                remedy="correct api_key_file under `server`, or its permissions",
+                file=str(self.api_key_file),
+            ) from error
+
+
 class Settings(BaseSettings):
     """The settings, all of them and frozen.
 
@@ -161,8 +234,12 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt | None = None
     frame_cache_bytes: NonNegativeInt = 268_435_456
-    writer: Literal["language-model", "rules"] = "language-model"
+    writer: Literal["language-model", "rules", "hugging-face", "openai-compatible"] = (
+        "language-model"
+    )
     language_model: str = Field(default="chest-report", min_length=1)
+    writer_path: Path | None = None
+    server: ServerEntry = ServerEntry()
     site: str | None = Field(default=None, min_length=1, max_length=200)
     site_time_zone: str | None = None
     actor: str = "medmm-service"
@@ -175,15 +252,27 @@ class Settings(BaseSettings):
     def of_a_draft(self) -> dict[str, Any]:
         """List the settings that a draft depends on, as JSON.
 
-        A new setting is one of them until `NOT_OF_A_DRAFT` names it.
+        A new setting is one of them until `NOT_OF_A_DRAFT` names it. Those of an outside writer are
+        only where it writes: of a folder its digest counts (`Networks.manifests`).
         """
-        return self.model_dump(mode="json", exclude=NOT_OF_A_DRAFT)
+        found = self.model_dump(mode="json", exclude=NOT_OF_A_DRAFT)
+        if self.writer == "openai-compatible":
+            found["server"] = {"url": self.server.url, "model": self.server.model}
+        return found
 
     def directory(self) -> ConfiguredReaders:
         """Give the directory that `readers` make."""
         return ConfiguredReaders(entry.reader() for entry in self.readers)
 
-    @field_validator("data_dir", "heads_path", "weights_dir")
+    @model_validator(mode="after")
+    def _writer_has_what_it_needs(self) -> Settings:
+        if self.writer == "hugging-face" and self.writer_path is None:
+            raise ValueError("writer: hugging-face needs writer_path, the folder of the model")
+        if self.writer == "openai-compatible" and None in (self.server.url, self.server.model):
+            raise ValueError("writer: openai-compatible needs url, hosts and model under server")
+        return self
+
+    @field_validator("data_dir", "heads_path", "weights_dir", "writer_path")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path is not None else None
@@ -221,7 +310,11 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-ENTRIES: dict[str, type[BaseModel]] = {"identifiers": IdentifierEntry, "store": StoreEntry}
+ENTRIES: dict[str, type[BaseModel]] = {
+    "identifiers": IdentifierEntry,
+    "store": StoreEntry,
+    "server": ServerEntry,
+}
 
 
 def configs_dir() -> Path:
@@ -242,6 +335,7 @@ def load_settings(path: str | Path | None = None) -> Settings:
     unknown = list(_unknown_keys(tree, Settings))
     faults = [_unknown(dotted, f"{file}, line {line}", Settings) for dotted, line in unknown]
     faults += _unknown_variables()
+    faults += _secrets_in_file(file, tree)
     content = _without(
         {dotted for dotted, _ in unknown}, yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     )
@@ -261,6 +355,18 @@ def load_settings(path: str | Path | None = None) -> Settings:
     if faults:
         raise _together(faults) from None
     return settings
+
+
+def _secrets_in_file(file: Path, tree: yaml.Node | None) -> Iterator[ConfigError]:
+    """Refuse a key of a server that stands in the settings file, where others may read it."""
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    server = content.get("server")
+    if isinstance(server, dict) and "api_key" in server:
+        yield ConfigError(
+            "a key stands in the settings file: server.api_key",
+            remedy="give it as MEDMM_SERVER__API_KEY, or name a file under api_key_file",
+            file=f"{file}, line {_line_of(tree, ('server', 'api_key'))}",
+        )
 
 
 def _without(unknown: set[str], content: Any, above: str = "") -> Any:

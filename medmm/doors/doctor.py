@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LEAST_FREE_GB = 2.0
 # In benchmarks/encoder.py, by too little for an extra of their own
 FASTER = ("onnxruntime", "openvino")
+OUTSIDE_REMEDY = "read docs/writers.md, or set `writer: rules`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +99,14 @@ def _runtimes() -> Check:
 
 def _writer(can: Capabilities, wanted: str) -> Check:
     if can.writer_problem:
-        found = f"the language model of the settings can't word drafts: {can.writer_problem}"
+        outside = wanted in ("hugging-face", "openai-compatible")
+        named = "outside model" if outside else "language model"
+        found = f"the {named} of the settings can't word drafts: {can.writer_problem}"
         return Check(
             name="writer",
             state="problem",
             found=found,
-            remedy="name another under `language_model`",
+            remedy=OUTSIDE_REMEDY if outside else "name another under `language_model`",
         )
     if wanted == "rules" or can.writer != "rule-writer":
         return Check(

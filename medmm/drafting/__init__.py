@@ -2,18 +2,30 @@
 
 from medmm.drafting.record_influence import influence
 from medmm.drafting.versions import following
+from medmm.drafting.writers.instructions import addressing_facts
 from medmm.drafting.writers.language_model import LanguageModel, LanguageWriter
+from medmm.drafting.writers.model_server import ServerModel
+from medmm.drafting.writers.outside import OutsideWriter, ProposingModel, not_ready
 from medmm.drafting.writers.protocol import Writer
 from medmm.drafting.writers.rules import RuleWriter
-from medmm.drafting.writers.table import WRITERS, name_of
+from medmm.drafting.writers.server_probe import probe
+from medmm.drafting.writers.table import WRITERS, Asks, Speakers, name_of
 
 __all__ = [
     "WRITERS",
+    "Asks",
     "LanguageModel",
     "LanguageWriter",
+    "OutsideWriter",
+    "ProposingModel",
     "RuleWriter",
+    "ServerModel",
+    "Speakers",
     "Writer",
+    "addressing_facts",
     "following",
     "influence",
     "name_of",
+    "not_ready",
+    "probe",
 ]

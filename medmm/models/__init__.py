@@ -7,6 +7,7 @@ from typing import Any
 
 from medmm.models.installed_models import Adopted
 from medmm.models.networks import Networks, device_name, language_model, picture_kinds
+from medmm.models.report_model.hugging_face_folder import refuse_lacking_packages
 from medmm.models.weights.catalogue import CatalogueRow
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "device_name",
     "language_model",
     "picture_kinds",
+    "refuse_lacking_packages",
 ]
 MULTIMODAL = (
     "MedMMConfig",

@@ -28,6 +28,7 @@ from medmm.models.reading_models import (
     Opener,
     of_films,
 )
+from medmm.models.report_model.hugging_face_folder import folder_digest
 from medmm.models.weights.catalogue import (
     DEFAULT_REPORT,
     CatalogueRow,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from medmm.models.film.kinds_when_asked import KindsWhenAsked
     from medmm.models.report_model.chest_report import ChestReportModel
     from medmm.models.report_model.encoded_films import EncodedFilms
+    from medmm.models.report_model.hugging_face import HuggingFaceModel
 
 
 class Networks:
@@ -63,12 +65,14 @@ class Networks:
         threads: int | None = None,
         adopted: Adopted,
         report: str = DEFAULT_REPORT,
+        outside: Path | None = None,
     ) -> None:
         self.weights_dir, self.device, self.threads = weights_dir, device, threads
-        self.adopted, self.report = adopted, report
+        self.adopted, self.report, self.outside = adopted, report, outside
         self._opening = opening = threading.RLock()
         self._kinds = Once(lambda: picture_kinds(weights_dir, device=device), opening)
         self._language_model = Once(self._opened_language_model, opening)
+        self._outside_model = Once(self._opened_outside_model, opening)
         self._films = Once(_encoded_films, opening)
         self._of_outside: dict[str, OpenedWhenAsked] = {}
         self._reading_models = Once(lambda: (self._of_films(), *self._of_one_folder()), opening)
@@ -118,6 +122,11 @@ class Networks:
         """See `language_model`."""
         return self._language_model()
 
+    @property
+    def outside_model(self) -> HuggingFaceModel | None:
+        """The model in the folder `outside`; None if none is named."""
+        return self._outside_model()
+
     def model_rows(self) -> tuple[ModelRow, ...]:
         """List every network of the catalogue, then every adopted one, with their state."""
         return model_rows(self.weights_dir) + self.adopted.model_rows()
@@ -125,8 +134,8 @@ class Networks:
     def manifests(self) -> dict[str, str]:
         """Return manifest digests by name.
 
-        They are those of every packaged network that is here, of every reading model of others,
-        and of the report model in use.
+        They are those of every packaged network that is here, of every reading model of others, of
+        the report model in use, and the digest of the outside writer's folder.
         """
         folder = self.weights_dir or packaged_weights()
         here = {
@@ -135,6 +144,8 @@ class Networks:
             if (folder / name).is_dir()
         }
         here |= {row.name: row.manifest_sha256 for row in self.adopted.outside_rows()}
+        if self.outside is not None:
+            here["outside model"] = folder_digest(self.outside)
         adopted = self.adopted.rows().get(self.report)
         return here if adopted is None else here | {self.report: adopted.manifest_sha256}
 
@@ -180,6 +191,14 @@ class Networks:
             report=self.report,
             films=self._films(),
         )
+
+    def _opened_outside_model(self) -> HuggingFaceModel | None:
+        if self.outside is None:
+            return None
+        from medmm.models.report_model.hugging_face import HuggingFaceModel
+        from medmm.models.weights.loading import reading_device
+
+        return HuggingFaceModel.open(self.outside, reading_device(self.device, self.threads))
 
     def _of_films(self) -> OpenedWhenAsked:
         """Make the reading model of chest films of those of its networks that are here."""

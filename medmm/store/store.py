@@ -197,6 +197,13 @@ class Store:
         """
         return self._database.exclusive(uid, of="studies")
 
+    def exclusive_server(self, key: str) -> AbstractContextManager[None]:
+        """Hold a lock on a model server while a request to it is counted.
+
+        It stands inside every other lock, never the other way round.
+        """
+        return self._database.exclusive(key, of="servers")
+
     def working(
         self, subject: str, purpose: str, holder: str, clock: Clock
     ) -> AbstractContextManager[leases.Work]:

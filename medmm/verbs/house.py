@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +13,9 @@ from medmm.config import Settings
 from medmm.domain.clock import Clock, in_utc
 from medmm.domain.directory import Directory
 from medmm.domain.draft import Case
+from medmm.domain.errors import ConfigError, StateError
 from medmm.domain.model_check import ModelCheck
+from medmm.domain.model_server import Departure, ModelServer
 from medmm.domain.reading import Reading
 from medmm.domain.reading_model import ReadingModel, read_by
 from medmm.domain.study import Study
@@ -38,6 +40,14 @@ class Networks(Protocol):
     @property
     def language_model(self) -> drafting.LanguageModel | None:
         """The language model that the settings name; None if it is not installed."""
+        ...
+
+    @property
+    def outside_model(self) -> drafting.ProposingModel | None:
+        """The model in the folder that the settings name; None if they name none.
+
+        Raises: ConfigError if it can't be opened.
+        """
         ...
 
     def model_rows(self) -> tuple[ModelRow, ...]:
@@ -107,8 +117,14 @@ class House:
     record_folders: dict[Path, records.RecordFolder] = field(default_factory=dict)
 
     def drafted_from(self) -> str:
-        """Digest what a draft depends on beside its images and record: settings and models."""
-        return digest({"settings": self.settings.of_a_draft(), "models": self.networks.manifests()})
+        """Digest what a draft depends on beside its images and record: settings and models.
+
+        With a model server it is also whether that may speak.
+        """
+        found = {"settings": self.settings.of_a_draft(), "models": self.networks.manifests()}
+        if self.asks is drafting.Asks.SERVER:
+            found["server"] = {"probed": str(self._passed(self.settings.server.server()))}
+        return digest(found)
 
     def attached(self, case: Case) -> Case:
         """Give a kept case the pixels that its study names."""
@@ -123,12 +139,59 @@ class House:
 
         None if their writer asks for none, or it is not installed.
         """
-        asks = drafting.WRITERS[self.settings.writer].asks_model
-        return self.networks.language_model if asks else None
+        asked = self.asks is drafting.Asks.LANGUAGE_MODEL
+        return self.networks.language_model if asked else None
 
-    def writer(self) -> drafting.Writer:
-        """Make the writer that the settings name."""
-        return drafting.WRITERS[self.settings.writer].make(self.language_model())
+    @property
+    def asks(self) -> drafting.Asks:
+        """What the writer of the settings asks for."""
+        return drafting.WRITERS[self.settings.writer].asks
+
+    def writer(
+        self, leaving: Callable[[Departure], None] | None = None, names: Collection[str] = ()
+    ) -> drafting.Writer:
+        """Make the writer that the settings name.
+
+        Args:
+            leaving: told of each request that leaves the house; without it none may.
+            names: the patient's, of which no fact that an outside model is given holds a word.
+
+        Raises: ConfigError if its model can't be opened, or its server has not passed the probe.
+        """
+        speakers = drafting.Speakers(
+            language_model=self.language_model(),
+            outside=self._outside(leaving or _nothing_leaves),
+            names=names,
+        )
+        return drafting.WRITERS[self.settings.writer].make(speakers)
+
+    def _outside(self, leaving: Callable[[Departure], None]) -> drafting.ProposingModel | None:
+        if self.asks is drafting.Asks.FOLDER:
+            return self.networks.outside_model
+        if self.asks is not drafting.Asks.SERVER:
+            return None
+        server = self.settings.server.server()
+        if not self._passed(server):
+            raise ConfigError(
+                "the model server has not passed its probe, so it may not speak",
+                remedy="run `medmm --by ADMINISTRATOR models probe`",
+                host=server.host,
+                model=server.model,
+            )
+        return drafting.ServerModel(server, leaving)
+
+    def _passed(self, server: ModelServer) -> bool:
+        """Tell whether the last probe of a server, by the log, found nothing against it."""
+        last = next(reversed(self.store.events(server.key)), None)
+        return last is not None and last.details.get("passed") == "yes"
+
+
+def _nothing_leaves(departure: Departure) -> None:
+    raise StateError(
+        "nothing leaves the house outside a draft",
+        remedy="this is a fault of medmm: report it",
+        sha256=departure.sha256,
+    )
 
 
 def opened_house(
@@ -166,10 +229,13 @@ def opened_house(
 
 
 def _networks_of(settings: Settings, clock: Clock) -> Networks:
+    outside = settings.writer_path if settings.writer == "hugging-face" else None
+    models.refuse_lacking_packages(outside)
     return models.Networks(
         settings.weights_dir,
         device=settings.device,
         threads=settings.threads,
         adopted=models.Adopted(settings.data_dir / "models", clock),
         report=settings.language_model,
+        outside=outside,
     )

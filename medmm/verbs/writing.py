@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from medmm import drafting, grounding, review
-from medmm.domain.draft import CheckedDraft
+from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.draft_version import DraftVersion
 from medmm.domain.record_influence import Influence
 from medmm.domain.report import CaseFile
 from medmm.store import DRAFT, Work
+from medmm.verbs import outgoing
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import Asked, kept, look, verb
@@ -54,7 +55,8 @@ def _drafted(
     house.store.refuse_others(case_id, call.actor.id, house.clock())  # before a model runs
     case = house.attached(file.case)
     reading = house.read(case.study)
-    written = house.writer().write(case, reading)
+    departures = outgoing.Departures(house, call, case_id)
+    written = outgoing.written(house, case, reading, departures)
     drafted = drafting.following(written, file.draft.draft if file.draft else None)
     checked = grounding.check(drafted, case, reading)
     with house.store.step() as step:
@@ -64,9 +66,17 @@ def _drafted(
         step.save_draft(case_id, checked, house.clock())
         step.set_state(case_id, state, expected=file.state)
         failed = sum(bool(checked.failed(s.id)) for s in checked.statements)
-        said = {m.name: m.manifest_sha256 for m in reading.models} | {"drafted_from": made_by}
-        call.done(step, checked, case_id, statements=len(checked.statements), failed=failed, **said)
+        said: dict[str, object] = {m.name: m.manifest_sha256 for m in reading.models}
+        said |= {"drafted_from": made_by} | departures.details() | _attempts(case)
+        said |= {"statements": len(checked.statements), "failed": failed}
+        call.done(step, checked, case_id, "done", **said)
     return checked
+
+
+def _attempts(case: Case) -> dict[str, object]:
+    """Say how many facts hold text that addresses a program; nothing if none does."""
+    found = len(drafting.addressing_facts(case.context))
+    return {"addressing_facts": found} if found else {}
 
 
 def draft(house: House, asked: Asked, case_id: str, again: bool) -> CheckedDraft:

@@ -12,7 +12,14 @@ from typing import Any, get_args
 
 import typer.main
 
-from medmm.config import IdentifierEntry, ReaderEntry, Settings, StoreEntry, configs_dir
+from medmm.config import (
+    IdentifierEntry,
+    ReaderEntry,
+    ServerEntry,
+    Settings,
+    StoreEntry,
+    configs_dir,
+)
 from medmm.domain.errors import EXIT_CODES, HTTP_STATUS, SOME_FAILED
 from medmm.domain.record import Coding
 from medmm.domain.roles import role_table, roles
@@ -82,7 +89,7 @@ def configuration_md() -> str:
     comments = _comments((configs_dir() / "local.yaml").read_text(encoding="utf-8"))
     rows = []
     for name, field in Settings.model_fields.items():
-        nested = isinstance(field.default, IdentifierEntry | StoreEntry)
+        nested = isinstance(field.default, IdentifierEntry | ServerEntry | StoreEntry)
         default = "unset" if field.default is None or nested else f"`{field.default}`"
         rows.append([f"`{name}`", default, f"`MEDMM_{name.upper()}`", comments.get(name, "")])
     readers = table(
@@ -97,6 +104,14 @@ def configuration_md() -> str:
         for n, f in IdentifierEntry.model_fields.items()
     ]
     store = [["`url`", "unset", "`MEDMM_STORE__URL`"]]
+    server = [
+        [
+            f"`{n}`",
+            "unset" if f.default is None else f"`{f.default}`",
+            f"`MEDMM_SERVER__{n.upper()}`",
+        ]
+        for n, f in ServerEntry.model_fields.items()
+    ]
     return (
         MADE
         + "# Configuration\n\nOne YAML file (`--config`, else `$MEDMM_CONFIG`, else the `local.yaml` that ships) and the "
@@ -108,6 +123,8 @@ def configuration_md() -> str:
         + table(["key of `identifiers`", "default", "variable"], identifiers)
         + "\n"
         + table(["key of `store`", "default", "variable"], store)
+        + "\n"
+        + table(["key of `server` ([writers](writers.md))", "default", "variable"], server)
     )
 
 

@@ -134,6 +134,25 @@ def models_remove(
     out().print(plain(f"{name} removed"))
 
 
+@models_app.command("probe")
+def models_probe(context: typer.Context, as_json: AsJson = False) -> None:
+    """Try the model server of the settings: two pictures and a schema, no patient's data.
+
+    It may word drafts only after it passed. Exit 4 if it did not.
+    """
+    with session(context).assistant() as assistant:
+        found = assistant.probe_writer(by=_person(context, assistant))
+    if as_json:
+        write_json(to_json(found))
+    else:
+        verdict = "passed" if found.passed else "may not word drafts"
+        out().print(plain(f"{found.model} at {found.host}: {verdict} ({found.seconds} s)"))
+        for refusal in found.refusals:
+            out().print(plain(f"{refusal.code}: {refusal.text}"))
+    if not found.passed:
+        raise typer.Exit(EXIT_CODES[ConfigError])
+
+
 def _person(context: typer.Context, assistant: Assistant) -> Reader:
     by = session(context).reader(assistant)
     if by is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from medmm.domain.draft import (
     CLAIMS,
@@ -47,6 +47,7 @@ SUSPECTED = "the reading suspects its finding"
 RULED_OUT = "the reading rules its finding out"
 UNDECIDED = "the reading neither suspects its finding nor rules it out"
 NO_CLAIM = "it neither claims nor denies its finding"
+Objection = Callable[[Proposal, Side | None, Sequence[Evidence]], str | None]
 
 
 def objection(said: Proposal, side: Side | None, evidence: Sequence[Evidence]) -> str | None:
@@ -91,18 +92,31 @@ def _of_the_finding(clause: str, said: Proposal) -> bool:
 
 
 def sentence_records(
-    proposals: Sequence[Proposal], case: Case, reading: Reading, draft: Draft
+    proposals: Sequence[Proposal],
+    case: Case,
+    reading: Reading,
+    draft: Draft,
+    object_to: Objection = objection,
 ) -> tuple[SentenceRecord, ...]:
-    """Say what became in a draft of each sentence that was proposed for it, in their order."""
+    """Say what became in a draft of each sentence that was proposed for it, in their order.
+
+    `object_to` is what kept the words of a sentence out of the draft.
+    """
     last = {said.finding: said for said in proposals}
     return tuple(
-        _record(f"p{number}", said, last[said.finding] is said, case, reading, draft)
+        _record(f"p{number}", said, last[said.finding] is said, case, reading, draft, object_to)
         for number, said in enumerate(proposals, start=1)
     )
 
 
 def _record(
-    number: str, said: Proposal, last: bool, case: Case, reading: Reading, draft: Draft
+    number: str,
+    said: Proposal,
+    last: bool,
+    case: Case,
+    reading: Reading,
+    draft: Draft,
+    object_to: Objection,
 ) -> SentenceRecord:
     statement = next((s for s in draft.statements if _is_of(s, said)), None)
     also = next((a.statement for a in draft.also_suspected if _is_of(a.statement, said)), None)
@@ -112,7 +126,7 @@ def _record(
     else:
         fate = Fate.WITHHELD if statement is None else Fate.REPLACED
         side, rests_on = (instead.side, instead.evidence) if instead else (None, ())
-        reason = _not_borne_out(said, last, reading) or objection(said, side, rests_on) or ""
+        reason = _not_borne_out(said, last, reading) or object_to(said, side, rests_on) or ""
     found = reading.finding(said.finding) if said.finding is not None else None
     return SentenceRecord(
         id=number,

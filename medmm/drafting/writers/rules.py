@@ -29,6 +29,7 @@ from medmm.drafting.phrases import phrases
 from medmm.drafting.record_statements import record_sentences
 from medmm.drafting.sentences import Sentence
 from medmm.drafting.versions import UNNUMBERED, identified
+from medmm.drafting.writers.instructions import addressing_facts
 
 
 class RuleWriter:
@@ -69,10 +70,7 @@ def written(
     `why_unstated` says of it. `sentences` says of the draft what became of the sentences that were
     proposed for it.
     """
-    if reading.study_uid != case.study.uid:
-        raise InputError(
-            "the reading is of another study", remedy="read the study of this case", case=case.id
-        )
+    refuse_other_study(case, reading)
     recorded = record_sentences(case.context, case.study.body_part) if case.context else ()
     statements = _numbered([*recorded, *image_sentences(case.study, reading, wording)])
     unstated = _numbered(unstated_sentences(case.study, reading, wording), "u")
@@ -97,6 +95,17 @@ def written(
     )
     draft = replace(draft, sentences=sentences(draft)) if sentences else draft
     return identified(draft)
+
+
+def refuse_other_study(case: Case, reading: Reading) -> None:
+    """Refuse a reading that is not of the case's study.
+
+    Raises: InputError if so.
+    """
+    if reading.study_uid != case.study.uid:
+        raise InputError(
+            "the reading is of another study", remedy="read the study of this case", case=case.id
+        )
 
 
 def _numbered(sentences: Iterable[Sentence], letter: str = "s") -> tuple[Statement, ...]:
@@ -125,6 +134,12 @@ def _warnings(case: Case, reading: Reading) -> Iterator[Notice]:
         yield Notice(
             code="record-incomplete",
             text=f"The record is incomplete: {'; '.join(case.context.incomplete)}.",
+        )
+    if addressing := len(addressing_facts(case.context)):
+        yield Notice(
+            code="record-addresses-a-program",
+            text=f"The record holds text that addresses a program ({_count(addressing, 'fact')}). "
+            "It is shown as it was recorded, and no outside model is given it.",
         )
     if not reading.findings and not reading.measurements:
         yield Notice(code="nothing-read", text="No finding was read from the image.")

@@ -1,0 +1,56 @@
+"""What a model from outside is asked: the task, one picture, and the record as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture as an outside model is shown it.
+
+    Attributes:
+        png: the file, 8-bit RGB.
+        words: what it is of: a film, or which slices of which series, tile by tile.
+        sha256s: digests of the volumes that it was made of.
+    """
+
+    png: bytes
+    words: str
+    sha256s: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenFact:
+    """A fact of the record without anything that names a person.
+
+    Attributes:
+        kind: of `FactKind`.
+        words: what it is; None where its words could not be given away, and the code stands alone.
+        status: of `FactStatus`: a negation is never lost.
+        days_before_study: when it was so, as whole days before the image; None if unknown.
+    """
+
+    kind: str
+    words: str | None
+    status: str
+    code: str | None = None
+    system: str | None = None
+    value: float | str | None = None
+    unit: str | None = None
+    days_before_study: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """What an outside model is given of a case, and nothing else leaves the house.
+
+    Attributes:
+        task: what it is to do, in medmm's own words alone.
+        picture: None where none can be shown.
+        facts: the record as data, apart from the task.
+    """
+
+    task: str
+    picture: Picture | None
+    facts: tuple[GivenFact, ...] = ()

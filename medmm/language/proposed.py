@@ -1,0 +1,39 @@
+"""Sentences of a model that writes free text, each with the findings that its words claim."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from medmm.domain.claim import Assertion
+from medmm.domain.draft import Generation, Proposal
+from medmm.language.claims import claims_of
+from medmm.language.word_tables import rows_of
+
+# Of a finding that a sentence claims and denies the claim counts.
+_STRONGEST = (Assertion.PRESENT, Assertion.POSSIBLE, Assertion.ABSENT)
+
+
+def proposals_of(sentence: str, generation: Generation) -> Iterator[Proposal]:
+    """Yield what a sentence proposes of each finding that it names, in its own words.
+
+    One that names none gives a proposal without a finding, which is never stated.
+    """
+    claims = claims_of(sentence)
+    for finding in dict.fromkeys(c.finding for c in claims if c.finding) or (None,):
+        said = {c.assertion for c in claims if c.finding == finding}
+        yield Proposal(
+            finding=finding,
+            assertion=next((one for one in _STRONGEST if one in said), Assertion.ABSENT),
+            text=sentence,
+            generation=generation,
+        )
+
+
+@cache
+def words_of(finding: str) -> frozenset[str]:
+    """Return the words of all names that a finding of the vocabulary goes by."""
+    named = [row for row in rows_of("finding_words") if row["name"] == finding]
+    phrases = [f"{row['phrases']}|{row['normal_phrases']}" for row in named]
+    return frozenset(re.findall(r"[^\W\d_]+", " ".join(phrases).lower()))
