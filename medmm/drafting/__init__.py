@@ -1,5 +1,6 @@
 """Drafting: case and reading become a draft of statements that carry their evidence."""
 
+from medmm.drafting.promises import with_promises
 from medmm.drafting.record_influence import influence
 from medmm.drafting.versions import following
 from medmm.drafting.writers.language_model import LanguageModel, LanguageWriter
@@ -16,4 +17,5 @@ __all__ = [
     "following",
     "influence",
     "name_of",
+    "with_promises",
 ]

@@ -55,6 +55,7 @@ def _drafted(
     case = house.attached(file.case)
     reading = house.read(case.study)
     written = house.writer().write(case, reading)
+    written = drafting.with_promises(written, reading, house.settings.prevalence)
     drafted = drafting.following(written, file.draft.draft if file.draft else None)
     checked = grounding.check(drafted, case, reading)
     with house.store.step() as step:

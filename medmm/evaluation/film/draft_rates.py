@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from medmm.evaluation import metrics
 from medmm.evaluation.predictions import LEAST_CASES, Json, Scored
-from medmm.training.data.films import Film
+from medmm.training.data.films import AGE_BANDS, Film
 
 Flags = NDArray[np.bool_]
 SUBGROUP_DRAWS = 200
 LEAST_FILMS = 50
-AGE_BANDS = ((0, 40), (40, 60), (60, None))
 
 
 class Points:

@@ -16,7 +16,7 @@ from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Read
 from medmm.domain.reading_model import Declaration, no_reading_model
 from medmm.domain.study import NotEvaluable, Notice, Study, View
 from medmm.domain.vocabulary import finding_term
-from medmm.models.calibration import calibrated_finding
+from medmm.models.calibration import Alarm, below_alarm_point, calibrated_finding
 from medmm.models.coverage import coverage_notice, lungs_coverage
 from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio, columns_of
 from medmm.models.film.chest_anatomy import STRUCTURES, for_outlines, outlines
@@ -74,16 +74,20 @@ class FindingsModel:
     names: tuple[str, ...]
     calibration: dict[str, dict[str, Any]]
     size_px: int
+    alarm: Alarm | None = None
 
     @classmethod
     def open(cls, weights: WeightsFolder, device: torch.device) -> FindingsModel:
         """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
+        names = tuple(weights.json("config.json")["findings"])
+        calibration = weights.json("calibration.json")
         return cls(
             weights=weights,
             network=for_reading(load_network(weights, device)),
             device=device,
-            names=tuple(weights.json("config.json")["findings"]),
-            calibration=weights.json("calibration.json"),
+            names=names,
+            calibration=calibration,
+            alarm=Alarm.of(calibration, names),
             size_px=weights.json("preprocessing.json")["size_px"],
         )
 
@@ -269,6 +273,9 @@ class ChestReader:
         if self.report_heads:
             others = frozenset(f.name for f in found)
             found += tuple(self.report_heads.read(grey, chest.midline, chest.cells, others))
+        alarm = self.findings.alarm.rule(found) if self.findings and self.findings.alarm else None
+        if alarm is not None and not alarm.reached:
+            found = below_alarm_point(found)
         image = frame_of(film)
         not_pa = (RATIO_NOT_PA,) if chest.measurements and film.view is not View.PA else ()
         no_findings = () if self.findings else (NO_FINDINGS,)
@@ -283,6 +290,7 @@ class ChestReader:
             warnings=chest.warnings + cut + not_pa + no_findings,
             volumes_read=(film.sha256,),
             coverage=coverage,
+            alarm=alarm,
         )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from medmm.domain.errors import InputError
 from medmm.models.film.preprocessing import prepare_film
 
 NIH_TABLE, MORE_TABLE, EXTERNAL_TABLE = "cxr/labels.csv", "cxr_more/labels.csv", "cxr/external.csv"
+AGE_BANDS = ((0, 40), (40, 60), (60, None))  # in years
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,3 +139,28 @@ def prepared(
 def chosen(films: Iterable[Film], keep: Callable[[Film], bool]) -> list[Film]:
     """Keep the films that `keep` says yes to."""
     return [film for film in films if keep(film)]
+
+
+def patient_groups(films: Sequence[Film]) -> dict[str, NDArray[np.bool_]]:
+    """Mask the films of each sex, view and age band, (films,) by the group's name."""
+
+    def mask(keep: Callable[[Film], bool]) -> NDArray[np.bool_]:
+        return np.asarray([keep(film) for film in films], dtype=bool)
+
+    sexes = sorted({film.sex for film in films if film.sex})
+    views = sorted({film.view for film in films if film.view})
+    bands = {
+        f"age {low} and over" if high is None else f"age {low} to {high - 1}": mask(
+            partial(_of_age, low, high)
+        )
+        for low, high in AGE_BANDS
+    }
+    return {
+        **{f"sex {sex}": mask(lambda film, sex=sex: film.sex == sex) for sex in sexes},
+        **{f"view {view}": mask(lambda film, view=view: film.view == view) for view in views},
+        **bands,
+    }
+
+
+def _of_age(low: int, high: int | None, film: Film) -> bool:
+    return film.age_years is not None and low <= film.age_years < (high or math.inf)

@@ -31,7 +31,15 @@ from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_name
 from medmm.models.weights.loading import load_network
 from medmm.training.calibration import calibration
 from medmm.training.data.bounding_boxes import boxed, sides_that_hold
-from medmm.training.data.films import MORE_TABLE, NIH_TABLE, Film, chosen, prepared, read_table
+from medmm.training.data.films import (
+    MORE_TABLE,
+    NIH_TABLE,
+    Film,
+    chosen,
+    patient_groups,
+    prepared,
+    read_table,
+)
 from medmm.training.data.holdout import refuse_held_back
 from medmm.training.data.label_counts import check_labels
 from medmm.training.data.layouts import ReportedFilm
@@ -128,7 +136,8 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     val = chosen(table, lambda f: f.split == "val")
     scores = predict(network, prepared(data_dir, val, size, quiet=quiet, name="val"), quiet=quiet)
     truth = label_matrix(val, list(names))
-    rows = calibration(list(names), scores, truth, {})
+    bare, groups = np.asarray([not film.findings for film in val]), patient_groups(val)
+    rows = calibration(list(names), scores, truth, {}, bare=bare, groups=groups)
     model = FindingsModel(
         weights=weights, network=network, device=cpu, names=names, calibration=rows, size_px=size
     )
@@ -136,7 +145,8 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     anatomy = AnatomyModel.open(outlines, cpu) if outlines else None
     learned = chosen(table, lambda f: f.split in ("train", "val"))
     sides = sides_that_hold(boxed(model, anatomy, data_dir, learned, quiet=quiet))
-    write_json(folder / "calibration.json", calibration(list(names), scores, truth, sides))
+    rows = calibration(list(names), scores, truth, sides, bare=bare, groups=groups)
+    write_json(folder / "calibration.json", rows)
 
 
 def training_films(data_dir: Path) -> list[Film]:
