@@ -92,3 +92,8 @@ def below_alarm_point(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(
         replace(f, withheld=Withheld.BELOW_ALARM_POINT) if f.suspected else f for f in findings
     )
+
+
+def unfamiliar_image(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Withhold every word on an image unlike those that the network learned from."""
+    return tuple(replace(f, withheld=Withheld.UNFAMILIAR_IMAGE) for f in findings)
