@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from medmm.domain.draft import Case
 from medmm.domain.reading import ModelIdentity, Reading
@@ -16,7 +20,11 @@ from medmm.domain.reading_model import Declaration, ReadingModel
 from medmm.domain.study import NotEvaluable, Study
 from medmm.drafting import LanguageModel
 from medmm.models import Adopted, Networks
+from medmm.models.reading_models import Once
 from medmm.models.weights.catalogue import DEFAULT_REPORT
+
+if TYPE_CHECKING:
+    from medmm.models.film.kinds_when_asked import KindsWhenAsked
 
 NONE_ADDED = Adopted(Path("/nonexistent"))  # the packaged networks ask for no added one
 
@@ -49,6 +57,30 @@ class RemembersStudies:
             return self._read[key]
 
 
+class RemembersPictures:
+    """Says what kind of picture a film is, once of each film's pixels."""
+
+    def __init__(self, kinds: KindsWhenAsked) -> None:
+        self._kinds = kinds
+        self._said: dict[tuple[str, tuple[int, ...], bytes], Any] = {}
+        self._asking = threading.Lock()
+
+    def kind_of(self, grey: NDArray[np.float32]) -> str:
+        kind: str = self._once("kind_of", grey)
+        return kind
+
+    def surely_frontal(self, grey: NDArray[np.float32]) -> bool:
+        sure: bool = self._once("surely_frontal", grey)
+        return sure
+
+    def _once(self, asked: str, grey: NDArray[np.float32]) -> Any:
+        key = (asked, grey.shape, hashlib.sha256(grey.tobytes()).digest())
+        with self._asking:
+            if key not in self._said:
+                self._said[key] = getattr(self._kinds, asked)(grey)
+            return self._said[key]
+
+
 class RemembersOpinions:
     """A language model that is asked of a case once: what it says depends on what it is given and on no case's id."""
 
@@ -66,12 +98,27 @@ class RemembersOpinions:
             return copy(self._said[key])
 
 
+def _remembering(opened: Callable[[], ReadingModel | None]) -> ReadingModel | None:
+    """Open a reading model, whose networks then compute once for each prepared input."""
+    from tests.remembered_inputs import remembering
+
+    model = opened()
+    return None if model is None else remembering(model)
+
+
 class _Opened:
     """The packaged networks of one device and number of threads."""
 
     def __init__(self, device: str, threads: int | None) -> None:
         self.networks = Networks(None, device=device, threads=threads, adopted=NONE_ADDED)
+        for model in self.networks.reading_models:
+            model.opened = Once(partial(_remembering, model.opened), threading.RLock())
         self.reading_models = tuple(map(RemembersStudies, self.networks.reading_models))
+
+    @cached_property
+    def picture_kinds(self) -> RemembersPictures | None:
+        kinds = self.networks.picture_kinds
+        return None if kinds is None else RemembersPictures(kinds)
 
     @cached_property
     def language_model(self) -> RemembersOpinions | None:
@@ -93,7 +140,7 @@ class OpenedNetworks(Networks):
     @property
     def picture_kinds(self) -> Any:
         packaged = self._packaged()
-        return super().picture_kinds if packaged is None else packaged.networks.picture_kinds
+        return super().picture_kinds if packaged is None else packaged.picture_kinds
 
     @property
     def language_model(self) -> Any:

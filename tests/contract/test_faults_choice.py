@@ -3,49 +3,39 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from medmm import Assistant
 from medmm.config import Settings
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.report import Accept, CaseFile, Reader, Reject
 from medmm.domain.study import Study, View
+from medmm.doors import cli
 from tests.factories import ATTENDING
+from tests.shared_faults import generated
 
 PLAIN = "No finding of the reading model reached its operating point."
 
 
-def made(shared_data: Path, folder: Path, name: str) -> Path:
-    """What a generator of the shared faults writes."""
-    generator = shared_data / "faults" / f"gen_{name}.py"
-    if not generator.is_file():
-        pytest.skip("the shared data hold no faults")
-    subprocess.run(
-        [sys.executable, str(generator), str(folder)], check=True, capture_output=True, timeout=300
-    )
-    return folder
-
-
 @pytest.fixture(scope="module")
 def films(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(shared_data, tmp_path_factory.mktemp("films"), "film_studies")
+    return generated(shared_data, "film_studies", tmp_path_factory.mktemp("films"))
 
 
 @pytest.fixture(scope="module")
 def series(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(shared_data, tmp_path_factory.mktemp("series"), "mr_series")
+    return generated(shared_data, "mr_series", tmp_path_factory.mktemp("series"))
 
 
 @pytest.fixture(scope="module")
 def records(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(shared_data, tmp_path_factory.mktemp("records"), "records_ids")
+    return generated(shared_data, "records_ids", tmp_path_factory.mktemp("records"))
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +119,8 @@ def test_medmm_read_names_what_it_did_not_read(
     films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEDMM_DATA_DIR", str(tmp_path))
-    arguments = [sys.executable, "-m", "medmm.doors", "read", "--json", str(films / "later_first")]
-    done = subprocess.run(arguments, check=True, capture_output=True, text=True, timeout=300)
+    done = CliRunner().invoke(cli.app, ["read", "--json", str(films / "later_first")])
+    assert done.exit_code == 0, done.output
     line = json.loads(done.stdout)
     (read,), (unread,) = line["images_read"], line["images_not_read"]
     assert line["acquired"] == read["acquired"]

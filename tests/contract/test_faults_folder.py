@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,16 +17,9 @@ from medmm.imaging import Intake, read_studies
 from pipelines import batch
 from tests.dicom_files import SAYS_FRONTAL
 from tests.quick_assistant import quick_assistant
+from tests.shared_faults import generated
 
 FOLDERS = ("mr/ge_pd", "mr/t1w_3t", "wrong/bad_series", "wrong/dup_exact", "wrong/mixed_patients")
-
-
-@pytest.fixture
-def generator(shared_data: Path) -> Path:
-    path = shared_data / "faults" / "gen_batch_changed.py"
-    if not path.is_file():
-        pytest.skip("the shared data hold no faults")
-    return path
 
 
 def run(
@@ -41,16 +32,14 @@ def run(
 
 
 def test_changed_input_is_done_again(
-    generator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, data, out = tmp_path / "in", tmp_path / "data", tmp_path / "out"
-    subprocess.run([sys.executable, str(generator), str(folder)], check=True, timeout=120)
+    generated(shared_data, "batch_changed", folder)
     first = run(data, folder, out, capsys)
     assert [line["outcome"] for line in first.values()] == ["done", "done"]
     assert all(line["skipped"] for line in run(data, folder, out, capsys).values())
-    subprocess.run(
-        [sys.executable, str(generator), str(folder), "--change"], check=True, timeout=120
-    )
+    generated(shared_data, "batch_changed", folder, "--change")
     second = run(data, folder, out, capsys)
     assert not any(line["skipped"] for line in second.values())
     assert second["a"]["study"] == first["a"]["study"]

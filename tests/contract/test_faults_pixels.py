@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,35 +17,25 @@ from medmm.config import Settings
 from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult, Side
 from medmm.domain.study import NotEvaluable, Study
+from tests.shared_faults import generated
 
 Values = NDArray[np.int64]
 Change = Callable[[Dataset, Values, int, NDArray[np.bool_]], NDArray[np.generic]]
 
 
-def made(shared_data: Path, folder: Path, name: str) -> Path:
-    """What a generator of the shared faults writes."""
-    generator = shared_data / "faults" / f"gen_{name}.py"
-    if not generator.is_file():
-        pytest.skip("the shared data hold no faults")
-    subprocess.run(
-        [sys.executable, str(generator), str(folder)], check=True, capture_output=True, timeout=300
-    )
-    return folder
-
-
 @pytest.fixture(scope="module")
 def heads(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(shared_data, tmp_path_factory.mktemp("heads"), "mr_encodings")
+    return generated(shared_data, "mr_encodings", tmp_path_factory.mktemp("heads"))
 
 
 @pytest.fixture(scope="module")
 def films(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(shared_data, tmp_path_factory.mktemp("films"), "film_encodings")
+    return generated(shared_data, "film_encodings", tmp_path_factory.mktemp("films"))
 
 
 @pytest.fixture(scope="module")
 def stacks(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(shared_data, tmp_path_factory.mktemp("stacks"), "enhanced_stacks")
+    return generated(shared_data, "enhanced_stacks", tmp_path_factory.mktemp("stacks"))
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +17,9 @@ from medmm.domain.study_inspection import Inspection
 from medmm.presentation.value_words import quantity_words
 from tests.dicom_files import SAYS_FRONTAL
 from tests.quick_assistant import GivenNetworks
+from tests.shared_faults import generated
 
-GENERATORS = ("gen_records_status", "gen_records_ids", "gen_film_and_record")
+GENERATORS = ("records_status", "records_ids", "film_and_record")
 READERS = (ReaderEntry(id="reader-1", name="ZZREADER One", role="reader"),)
 Look = Callable[..., Inspection]
 
@@ -28,12 +27,9 @@ Look = Callable[..., Inspection]
 @pytest.fixture(scope="module")
 def made(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with what the generators write, one folder each."""
-    faults = shared_data / "faults"
-    if not faults.is_dir():
-        pytest.skip("the generators of small inputs that went wrong are not in the shared data")
     folder = tmp_path_factory.mktemp("faults")
     for name in GENERATORS:
-        subprocess.run([sys.executable, str(faults / f"{name}.py"), str(folder / name)], check=True)
+        generated(shared_data, name, folder / f"gen_{name}")
     return folder
 
 
