@@ -20,8 +20,8 @@ class ChestFindingsNetwork(nn.Module):
 
     Source: He et al., CVPR 2016; the MONAI class.
 
-    A finding's map is a 1 x 1 convolution `head` of the trunk's last map (stride 16); its logit is the
-    map's mean, so the map is the class-activation map of Zhou et al. (CVPR 2016) exactly.
+    A finding's map is `head`, a 1 x 1 convolution, of the trunk's last map (stride 16); its logit
+    is the map's mean, so the map is the class-activation map of Zhou et al. (CVPR 2016) exactly.
     """
 
     def __init__(self, findings: int) -> None:
