@@ -9,7 +9,6 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -143,24 +142,14 @@ def chosen(films: Iterable[Film], keep: Callable[[Film], bool]) -> list[Film]:
 
 def patient_groups(films: Sequence[Film]) -> dict[str, NDArray[np.bool_]]:
     """Mask the films of each sex, view and age band, (films,) by the group's name."""
-
-    def mask(keep: Callable[[Film], bool]) -> NDArray[np.bool_]:
-        return np.asarray([keep(film) for film in films], dtype=bool)
-
-    sexes = sorted({film.sex for film in films if film.sex})
-    views = sorted({film.view for film in films if film.view})
-    bands = {
-        f"age {low} and over" if high is None else f"age {low} to {high - 1}": mask(
-            partial(_of_age, low, high)
-        )
-        for low, high in AGE_BANDS
-    }
-    return {
-        **{f"sex {sex}": mask(lambda film, sex=sex: film.sex == sex) for sex in sexes},
-        **{f"view {view}": mask(lambda film, view=view: film.view == view) for view in views},
-        **bands,
-    }
-
-
-def _of_age(low: int, high: int | None, film: Film) -> bool:
-    return film.age_years is not None and low <= film.age_years < (high or math.inf)
+    groups: dict[str, list[bool]] = {}
+    for field in ("sex", "view"):
+        for value in sorted({getattr(film, field) for film in films} - {None}):
+            groups[f"{field} {value}"] = [getattr(film, field) == value for film in films]
+    for low, high in AGE_BANDS:
+        name = f"age {low} and over" if high is None else f"age {low} to {high - 1}"
+        groups[name] = [
+            film.age_years is not None and low <= film.age_years < (high or math.inf)
+            for film in films
+        ]
+    return {name: np.asarray(mask, dtype=bool) for name, mask in groups.items()}
