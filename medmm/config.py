@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -39,6 +39,7 @@ from medmm.domain.imaging_order import IdentifierSystems
 from medmm.domain.model_server import ModelServer, fault_of_address
 from medmm.domain.report import Reader
 from medmm.domain.roles import roles
+from medmm.domain.vocabulary import finding_terms
 
 ENVIRONMENT_PREFIX = "MEDMM_"
 # Where things lie, who acts and on what the networks run: none of it decides what a draft says.
@@ -240,6 +241,7 @@ class Settings(BaseSettings):
     language_model: str = Field(default="chest-report", min_length=1)
     writer_path: Path | None = None
     server: ServerEntry = ServerEntry()
+    prevalence: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default={})
     site: str | None = Field(default=None, min_length=1, max_length=200)
     site_time_zone: str | None = None
     actor: str = "medmm-service"
@@ -288,6 +290,13 @@ class Settings(BaseSettings):
                     "no time zone of the IANA database, such as Europe/Vienna"
                 ) from None
         return name
+
+    @field_validator("prevalence")
+    @classmethod
+    def _known_findings(cls, prevalence: dict[str, float]) -> dict[str, float]:
+        if unknown := sorted(set(prevalence) - set(finding_terms())):
+            raise ValueError(f"no findings of the vocabulary: {', '.join(unknown)}")
+        return prevalence
 
     @field_validator("readers")
     @classmethod

@@ -55,8 +55,8 @@ class FilmNetwork:
     def __call__(self, films: Tensor) -> Tensor:
         return self._remembered.of(films, "logits", lambda: self._network(films))
 
-    def forward_with_maps(self, films: Tensor) -> tuple[Tensor, Tensor]:
-        return self._remembered.of(films, "maps", lambda: self._network.forward_with_maps(films))
+    def encode(self, films: Tensor) -> Tensor:
+        return self._remembered.of(films, "features", lambda: self._network.encode(films))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._network, name)

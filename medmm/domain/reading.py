@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError
 from medmm.domain.frame_reference import FrameReference
+from medmm.domain.promise import AlarmRule, Promise, Withheld
 from medmm.domain.record import Coding
 from medmm.domain.study import NotEvaluable, Notice, Study
 
@@ -120,7 +121,9 @@ class Finding:
     `threshold` is the operating point on the calibrated scale; below `rule_out` the finding is not
     suspected, and None says that no score is low enough to deny it. `codings` may be empty, never
     invented. `model` names the network that gave it; None means the reading's first. `extent` is
-    where it lies in a volume, as `region` is on a film.
+    where it lies in a volume, as `region` is on a film. `promise` is what calibration promises of
+    claims of it; None: nothing. `withheld` says why nothing is said of it, whatever the
+    probability.
     """
 
     name: str
@@ -131,6 +134,8 @@ class Finding:
     region: Region | None = None
     model: str | None = None
     extent: Extent | None = None
+    promise: Promise | None = None
+    withheld: Withheld | None = None
 
     def __post_init__(self) -> None:
         if not (0 <= self.probability <= 1 and 0 < self.threshold < 1):
@@ -149,13 +154,15 @@ class Finding:
 
     @property
     def suspected(self) -> bool:
-        """Whether the probability reaches the operating point."""
-        return self.probability >= self.threshold
+        """Whether the probability reaches the operating point, and may be spoken of."""
+        return self.probability >= self.threshold and self.withheld is None
 
     @property
     def ruled_out(self) -> bool:
-        """Whether the probability lies below the rule-out point."""
-        return self.rule_out is not None and self.probability < self.rule_out
+        """Whether the probability lies below the rule-out point, and may be spoken of."""
+        return (
+            self.rule_out is not None and self.probability < self.rule_out and self.withheld is None
+        )
 
     @property
     def undecided(self) -> bool:
@@ -323,7 +330,8 @@ class Reading:
     `volumes_read` are the digests of the volumes that the models looked at. Drafts rest on
     `findings` and `measurements`, where each is stated once, by the first model that states it;
     what later models say of the same stands in `other_findings` and `other_measurements`, each
-    with its model, and is never averaged.
+    with its model, and is never averaged. `alarm` decides
+    whether the study may carry claims at all; None: each finding decides for itself.
     """
 
     study_uid: str
@@ -337,6 +345,7 @@ class Reading:
     coverage: tuple[Coverage, ...] = ()
     other_findings: tuple[Finding, ...] = ()
     other_measurements: tuple[Measurement, ...] = ()
+    alarm: AlarmRule | None = None
 
     def finding(self, name: str) -> Finding | None:
         """Return the finding of this name, if the models report it."""

@@ -1,5 +1,6 @@
 """Drafting: case and reading become a draft of statements that carry their evidence."""
 
+from medmm.drafting.promises import with_promises
 from medmm.drafting.record_influence import influence
 from medmm.drafting.versions import following
 from medmm.drafting.writers.instructions import addressing_facts
@@ -28,4 +29,5 @@ __all__ = [
     "name_of",
     "not_ready",
     "probe",
+    "with_promises",
 ]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from medmm.domain.draft import Assertion, Evidence, RegionEvidence, ScoreEvidence, Section
 from medmm.domain.errors import InputError
 from medmm.domain.images import kind_words, rivals_unread
+from medmm.domain.promise import Withheld
 from medmm.domain.reading import Finding, Reading, Side
 from medmm.domain.study import Study
 from medmm.domain.vocabulary import finding_term, most_urgent_first
@@ -43,7 +44,7 @@ def image_sentences(
     )
     yield from (s for s in map(say, denied) if s is not None)
     yield from (replace(s, section=Section.IMPRESSION, summarises=s) for s in stated)
-    if reading.findings and not suspected:
+    if _spoken_of(reading) and not suspected:
         yield _nothing_suspected(study, reading)
 
 
@@ -116,17 +117,25 @@ def _not_suspected(finding: Finding, reading: Reading) -> Sentence:
     )
 
 
+def _spoken_of(reading: Reading) -> bool:
+    """Tell whether the image is one that the reading model may speak of at all."""
+    unfamiliar = Withheld.UNFAMILIAR_IMAGE
+    return any(finding.withheld is not unfamiliar for finding in reading.findings)
+
+
 def _nothing_suspected(study: Study, reading: Reading) -> Sentence:
     """Say that nothing is suspected, with what limits that.
 
-    It is never said plainly if only a part is shown, or another image could have been read as well.
+    It is never said plainly if only a part is shown, if another image could have been read as well,
+    or if a finding at its operating point is not claimed.
     """
     row = phrases().impression
     parts = dict.fromkeys(
         row.nothing_in_part.format(of=one.of) for one in reading.coverage if not one.whole
     )
     rivals = dict.fromkeys(kind_words(v, study.modality) for v in rivals_unread(study, reading))
-    limits = [*parts, *(row.nothing_on_one.format(what=what) for what in rivals)]
+    withheld = (row.nothing_claimed,) if any(f.withheld for f in reading.findings) else ()
+    limits = [*withheld, *parts, *(row.nothing_on_one.format(what=what) for what in rivals)]
     nearest = max(reading.findings, key=lambda f: (f.probability / f.threshold, f.name))
     return Sentence(
         section=Section.IMPRESSION,

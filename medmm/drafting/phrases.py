@@ -89,10 +89,12 @@ class ExtentPhrases(_Row):
 class ImpressionPhrases(_Row):
     """What the impression says if nothing is suspected.
 
-    That is in all, in the part that is shown, or on one image of several.
+    That is in all, in the part that is shown, or on one image of several; or if what reached its
+    operating point is not claimed.
     """
 
     nothing_suspected: _Plain
+    nothing_claimed: _Plain
     nothing_in_part: Annotated[str, Field(min_length=1), _slots("of")]
     nothing_on_one: Annotated[str, Field(min_length=1), _slots("what")]
     why: _Why

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from medmm.domain.promise import AlarmRule, Promise, Withheld
 from medmm.domain.reading import Finding, Region
 from medmm.domain.vocabulary import finding_term
 
-Row = Mapping[str, Any]  # of one finding: slope, intercept, threshold, rule_out
+Row = Mapping[str, Any]  # of one finding: slope, intercept, threshold, rule_out, promise
+ALARM = "alarm"  # the key of the alarm rule in calibration.json, beside the findings
 
 
 def calibrated_probability(row: Row, logit: float) -> float:
@@ -33,4 +37,63 @@ def calibrated_finding(
         codings=finding_term(name).codings,
         region=region,
         model=model,
+        promise=_promise(row),
     )
+
+
+def _promise(row: Row) -> Promise | None:
+    said = row.get("promise")
+    return Promise(**said, prevalence=row["prevalence"]) if said else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """When a study may carry claims, by the findings of one network together.
+
+    Attributes:
+        findings: those whose probabilities decide.
+        point: the alarm point of `any_finding`.
+        burden: of studies without any finding, at most this share reach it.
+        studies: calibration studies without any finding.
+    """
+
+    findings: tuple[str, ...]
+    point: float
+    burden: float
+    studies: int
+
+    @classmethod
+    def of(cls, calibration: Mapping[str, Any], findings: Iterable[str]) -> Alarm | None:
+        """Read the rule of a calibration.json; None if it has none."""
+        row = calibration.get(ALARM)
+        if row is None:
+            return None
+        names = tuple(findings)
+        return cls(findings=names, point=row["point"], burden=row["burden"], studies=row["studies"])
+
+    def rule(self, findings: Iterable[Finding]) -> AlarmRule:
+        """Apply the rule to what was read of one study."""
+        read = [f.probability for f in findings if f.name in self.findings]
+        return AlarmRule(
+            any_finding=any_finding(read),
+            point=self.point,
+            burden=self.burden,
+            studies=self.studies,
+        )
+
+
+def any_finding(probabilities: Iterable[float]) -> float:
+    """Compute the probability of any finding if they come one by one, to four digits."""
+    return round(1 - math.prod(1 - p for p in probabilities), 4)
+
+
+def below_alarm_point(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Withhold every claim of a study below its alarm point; denials stand."""
+    return tuple(
+        replace(f, withheld=Withheld.BELOW_ALARM_POINT) if f.suspected else f for f in findings
+    )
+
+
+def unfamiliar_image(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Withhold every word on an image unlike those that the network learned from."""
+    return tuple(replace(f, withheld=Withheld.UNFAMILIAR_IMAGE) for f in findings)

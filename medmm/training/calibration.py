@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from sklearn.linear_model import LogisticRegression
 
+from medmm.domain.errors import InputError
 from medmm.domain.vocabulary import finding_term
+from medmm.models.calibration import ALARM, any_finding
+from medmm.training.promises import (
+    ALARM_BURDEN,
+    DIGITS,
+    FALSE_CLAIMS,
+    Flags,
+    controlled_point,
+    promise_row,
+)
 
 Array = NDArray[np.float64]
-Row = dict[str, float | bool | None]
-SPECIFICITY = 0.90  # on the calibration films
+Row = dict[str, Any]
 MISSED = 0.05  # of the films that carry a finding: so many may lie below its rule-out point
 LEAST_CARRIERS = 19  # the lowest of 19 scores has one in twenty below it, on average
+LEAST_OF_A_GROUP = 50  # films without any finding, before a group of patients sets a point
 LEAST_RULED_OUT = 0.10  # of the films without the finding: a point that rules out fewer says little
 
 
@@ -44,19 +57,19 @@ def platt(logit: Array, truth: Array) -> tuple[float, float]:
     return slope, intercept
 
 
-def operating_point(probability: Array, truth: Array) -> float:
-    """Choose the threshold that one in ten films without the finding reaches.
+def operating_point(probability: Array, truth: Array, alarm: Array | None = None) -> float:
+    """Choose the lowest threshold from which claims are rare enough on films without the finding.
 
-    It lies within (0.001, 0.999).
+    See `FALSE_CLAIMS`. Thirteen findings are drafted at once: at the largest Youden index some four
+    of them would be called on a film that shows none.
 
-    Thirteen findings are drafted at once: at the largest Youden index some four of them would be
-    called on a film that shows none.
+    Args:
+        alarm: whether each film may carry claims at all; None: every film may.
     """
-    return float(
-        np.clip(
-            np.quantile(probability[truth == 0], SPECIFICITY, method="higher") + 1e-6, 0.001, 0.999
-        )
-    )
+    score = np.round(probability, DIGITS)
+    if alarm is not None:
+        score = np.where(alarm, score, 0.0)
+    return controlled_point(score[truth == 0], FALSE_CLAIMS)
 
 
 def rule_out_point(
@@ -81,24 +94,81 @@ def rule_out_point(
 
 
 def calibration(
-    names: list[str], logits: Array, truth: Array, sides: dict[str, bool]
+    names: list[str],
+    logits: Array,
+    truth: Array,
+    sides: dict[str, bool],
+    *,
+    bare: Flags | None = None,
+    groups: Mapping[str, Flags] | None = None,
 ) -> dict[str, Row]:
     """Build one row a finding: slope, intercept, both points, prevalence, and its side.
 
     The points lie on the calibrated scale; the row says whether a side may be named.
+
+    Args:
+        names: the findings, as columns of `logits` and `truth`, (films, findings).
+        bare: whether a film shows no finding at all, one that is not among `names` included; with
+            it the rows have an alarm point beside them, and say what is promised of claims from it
+            on.
+        groups: masks of the films that each group of patients has, by its name; the alarm point
+            holds in all of them.
+    Raises: InputError if no film is bare.
     """
+    scales = [platt(logits[:, j], truth[:, j]) for j in range(len(names))]
+    probability = np.stack(
+        [sigmoid(slope * logits[:, j] + bias) for j, (slope, bias) in enumerate(scales)], 1
+    )
+    alarm = None if bare is None else alarm_row(probability, bare, groups or {})
+    reached = None if alarm is None else any_findings(probability) >= alarm["point"]
     rows: dict[str, Row] = {}
     for j, name in enumerate(names):
-        slope, intercept = platt(logits[:, j], truth[:, j])
-        probability = sigmoid(slope * logits[:, j] + intercept)
-        threshold = operating_point(probability, truth[:, j])
+        there = truth[:, j]
+        threshold = operating_point(probability[:, j], there, reached)
         critical = finding_term(name).critical
         rows[name] = {
-            "slope": round(slope, 6),
-            "intercept": round(intercept, 6),
-            "threshold": round(threshold, 6),
-            "rule_out": rule_out_point(probability, truth[:, j], threshold, critical=critical),
-            "prevalence": round(float(truth[:, j].mean()), 6),
+            "slope": round(scales[j][0], 6),
+            "intercept": round(scales[j][1], 6),
+            "threshold": threshold,
+            "rule_out": rule_out_point(probability[:, j], there, threshold, critical=critical),
+            "prevalence": round(float(there.mean()), 6),
             "side": sides.get(name, False),
         }
-    return rows
+        if reached is not None:
+            claimed = reached & (np.round(probability[:, j], DIGITS) >= threshold)
+            rows[name]["promise"] = promise_row(claimed, there)
+    return rows if alarm is None else {**rows, ALARM: alarm}
+
+
+def any_findings(probability: Array) -> Array:
+    """Compute each film's probability of any finding, (films,), as a reading does."""
+    return np.asarray([any_finding(film) for film in np.round(probability, DIGITS).tolist()])
+
+
+def alarm_row(probability: Array, bare: Flags, groups: Mapping[str, Flags]) -> Row:
+    """Find the alarm point that few enough films without any finding reach, in every group.
+
+    A group with fewer than `LEAST_OF_A_GROUP` such films bears nothing out and is left alone. What
+    holds for all patients together can fail for those of one group, and for a site that has more
+    of them.
+
+    Raises: InputError if there is no such film at all.
+    """
+    if not bare.any():
+        raise InputError(
+            "every calibration film has a finding",
+            remedy="give films without any, so that false alarms can be counted",
+        )
+    score = any_findings(probability)
+    of_groups = {name: score[bare & mask] for name, mask in groups.items()}
+    enough = {name: s for name, s in of_groups.items() if len(s) >= LEAST_OF_A_GROUP}
+    points = {
+        name: controlled_point(one, ALARM_BURDEN)
+        for name, one in {"all": score[bare], **enough}.items()
+    }
+    return {
+        "point": max(points.values()),
+        "burden": ALARM_BURDEN,
+        "studies": int(bare.sum()),
+        "points": points,
+    }

@@ -57,6 +57,7 @@ def _drafted(
     reading = house.read(case.study)
     departures = outgoing.Departures(house, call, case_id)
     written = outgoing.written(house, case, reading, departures)
+    written = drafting.with_promises(written, reading, house.settings.prevalence)
     drafted = drafting.following(written, file.draft.draft if file.draft else None)
     checked = grounding.check(drafted, case, reading)
     with house.store.step() as step:

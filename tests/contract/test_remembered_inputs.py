@@ -51,9 +51,7 @@ def test_a_volume_is_labelled_alike_whatever_was_labelled_between(
     assert not remembers.labelled(volume, HERE).probabilities.flags.writeable
 
 
-@pytest.mark.parametrize(
-    ("part", "asked"), [("findings", "forward_with_maps"), ("anatomy", "__call__")]
-)
+@pytest.mark.parametrize(("part", "asked"), [("findings", "encode"), ("anatomy", "__call__")])
 def test_a_film_is_seen_alike_whatever_was_seen_between(
     opened: dict[str, Any], part: str, asked: str
 ) -> None:

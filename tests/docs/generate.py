@@ -374,11 +374,15 @@ def said_md(found: dict[str, Any]) -> str:
     least, most = min(right, key=lambda n: right[n]), max(right, key=lambda n: right[n])
     specificity = [r["specificity"]["value"] for r in rows.values()]
     worse = sorted(n for n, r in rows.items() if r["brier"] > r["brier_label_prior"])
+    promised, openi = (found["promises"][part]["findings"] for part in ("test", "openi"))
+    kept, kept_openi = (sum(r["kept"] for r in part.values()) for part in (promised, openi))
     return (
-        f'{figure(drafts["no_finding_films_with_a_possible"])} of the films labelled No Finding get at least one "possible". A '
-        + f'"possible" is right in {right[least]:.0%} ({least}) to {right[most]:.0%} ({most}) of the films that get it. Operating points '
-        + "were set for specificity 0.90 on the calibration films and reach "
-        + f"{min(specificity):.2f} to {max(specificity):.2f} on test films. Never denied: {', '.join(never) or 'none'}. "
+        f'{figure(drafts["no_finding_films_with_a_possible"])} of the films labelled No Finding get at least one "possible" (the promise: '
+        + f"at most {found['promises']['alarm']['burden']:.0%}), and {figure(drafts['possible_of_all_labels'])} of all labelled findings are "
+        + f'called possible. A "possible" is right in {right[least]:.0%} ({least}) to {right[most]:.0%} ({most}) of the films that get it; '
+        + f"the promised share was found for {kept} of {len(promised)} findings that have one, and on Open-i for {kept_openi} of "
+        + f"{len(openi)}. Specificities on test films: {min(specificity):.2f} to {max(specificity):.2f}. Never denied: "
+        + f"{', '.join(never) or 'none'}. "
         + f"Probabilities worse than the label prior by their Brier score: {', '.join(worse) or 'none'}."
     )
 

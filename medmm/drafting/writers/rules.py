@@ -18,6 +18,7 @@ from medmm.domain.draft import (
 )
 from medmm.domain.errors import InputError
 from medmm.domain.images import images_read, images_unread, rivals_unread
+from medmm.domain.promise import Withheld
 from medmm.domain.reading import Reading
 from medmm.domain.record import FactKind
 from medmm.domain.study import Modality, Notice, Study, View, Volume
@@ -164,6 +165,9 @@ def _not_evaluated(
 def _unread_findings(case: Case, reading: Reading) -> Iterator[str]:
     if not reading.findings:
         yield "findings in the image: no reading model reported any"
+        return
+    if any(f.withheld is Withheld.UNFAMILIAR_IMAGE for f in reading.findings):
+        yield "findings in the image: it is unlike those that the reading model learned from"
         return
     open_ones = sorted(finding_term(f.name).words for f in reading.findings if f.undecided)
     if open_ones:

@@ -15,11 +15,15 @@ import yaml
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
+from medmm.domain.errors import needed
 from medmm.evaluation import metrics
 from medmm.evaluation.film.draft_rates import Points, film_said, finding_said, groups_said
 from medmm.evaluation.film.pointing import looks
+from medmm.evaluation.film.promises import kept, unfamiliar
 from medmm.evaluation.metrics import Interval, interval, patient_draws
 from medmm.evaluation.predictions import LEAST_CASES, Array, Json, Scored
+from medmm.models.calibration import ALARM
+from medmm.models.film.familiarity import Familiarity
 from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.models.weights.loading import load_network
 from medmm.training.calibration import sigmoid
@@ -65,12 +69,17 @@ def evaluate(
     rows = weights.json("calibration.json")
     slope, bias = (np.asarray([rows[n][k] for n in names]) for k in ("slope", "intercept"))
 
-    def scored(films: list[Film], name: str) -> Scored:
-        pixels = prepared(data_dir, films, size, quiet=quiet, name=name)
+    def scored(films: list[Film], pixels: NDArray[np.float32]) -> Scored:
         return Scored(films, names, sigmoid(predict(network, pixels, quiet=quiet) * slope + bias))
 
-    test = scored(chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "test"), "test")
-    external = scored(read_table(data_dir, EXTERNAL_TABLE), "external")
+    films = {
+        "test": chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "test"),
+        "external": read_table(data_dir, EXTERNAL_TABLE),
+    }
+    pixels = {
+        name: prepared(data_dir, part, size, quiet=quiet, name=name) for name, part in films.items()
+    }
+    test, external = (scored(films[name], pixels[name]) for name in ("test", "external"))
     official = test.part(lambda f: f.official_list == "test")
     points = Points(names, rows)
     config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
@@ -91,7 +100,31 @@ def evaluate(
         "sides": sides,
         "external": _external(external, names),
         "expert": _expert(test, data_dir, names),
+        "promises": {
+            "alarm": rows[ALARM],
+            "test": kept(test, points, rows),
+            "openi": kept(external.part(lambda f: f.source == EXTERNAL["openi"]), points, rows),
+        },
+        "unfamiliar": unfamiliar(
+            network,
+            needed(Familiarity.of(weights, rows), "the features of the training films"),
+            data_dir,
+            size,
+            _sets(films, pixels),
+            quiet=quiet,
+        ),
     }
+
+
+def _sets(
+    films: dict[str, list[Film]], pixels: dict[str, NDArray[np.float32]]
+) -> dict[str, tuple[NDArray[np.float32], list[str]]]:
+    """Split the prepared films by where they come from, each with its patient."""
+    sets = {"test": (pixels["test"], [film.patient for film in films["test"]])}
+    for name, source in EXTERNAL.items():
+        index = [i for i, film in enumerate(films["external"]) if film.source == source]
+        sets[name] = (pixels["external"][index], [films["external"][i].patient for i in index])
+    return sets
 
 
 def _macros(test: Scored, official: Scored) -> Json:

@@ -12,25 +12,28 @@ from numpy.typing import NDArray
 
 from medmm.evaluation import metrics
 from medmm.evaluation.predictions import LEAST_CASES, Json, Scored
-from medmm.training.data.films import Film
+from medmm.models.calibration import ALARM, any_finding
+from medmm.training.data.films import AGE_BANDS, Film
 
 Flags = NDArray[np.bool_]
 SUBGROUP_DRAWS = 200
 LEAST_FILMS = 50
-AGE_BANDS = ((0, 40), (40, 60), (60, None))
 
 
 class Points:
-    """Operating and rule-out points of the findings, as a reading carries them."""
+    """Operating, rule-out and alarm points of the findings, as a reading carries them."""
 
     def __init__(self, names: list[str], rows: dict[str, Json]) -> None:
         self.threshold = np.asarray([round(rows[n]["threshold"], 4) for n in names])
         self.rule_out = [rows[n]["rule_out"] for n in names]
+        self.alarm = rows[ALARM]["point"] if ALARM in rows else 0.0
 
     def suspected(self, scored: Scored) -> Flags:
         """Tell which findings a draft calls possible, (films, findings)."""
-        called: Flags = np.round(scored.probability, 4) >= self.threshold
-        return called
+        probability = np.round(scored.probability, 4)
+        called: Flags = probability >= self.threshold
+        raised = np.asarray([any_finding(film) >= self.alarm for film in probability.tolist()])
+        return called & raised[:, np.newaxis]
 
     def denied(self, scored: Scored) -> Flags:
         """Tell which findings a draft says are not suspected, (films, findings)."""
@@ -60,14 +63,19 @@ def film_said(test: Scored, points: Points) -> Json:
     Clear films are those labelled No Finding.
     """
     called, denied = points.suspected(test), points.denied(test)
-    bare = np.asarray([not film.findings for film in test.films])
-    there = test.truth > 0
+    bare, there = bare_films(test), test.truth > 0
     return {
         "possible_per_film": round(float(called.sum(1).mean()), 2),
         "denied_per_film": round(float(denied.sum(1).mean()), 2),
         "no_finding_films_with_a_possible": test.share(np.asarray(called.any(1)), bare),
         "denied_of_all_labels": test.share(denied, there),
+        "possible_of_all_labels": test.share(called, there),
     }
+
+
+def bare_films(scored: Scored) -> Flags:
+    """Tell which films show no finding at all, (films,)."""
+    return np.asarray([not film.findings for film in scored.films], dtype=bool)
 
 
 def groups_said(test: Scored, points: Points) -> list[Json]:
@@ -131,6 +139,7 @@ def _group(name: str, part: Scored, points: Points) -> Json:
         "macro_auroc": part.macro(SUBGROUP_DRAWS).json(),
         "sensitivity": part.share(called, there),
         "specificity": part.share(~called, ~there),
+        "no_finding_films_with_a_possible": part.share(np.asarray(called.any(1)), bare_films(part)),
         "ece": round(
             metrics.expected_calibration_error(part.truth.ravel(), part.probability.ravel()), 4
         ),

@@ -20,8 +20,8 @@ class ChestFindingsNetwork(nn.Module):
 
     Source: He et al., CVPR 2016; the MONAI class.
 
-    A finding's map is a 1 x 1 convolution of the trunk's last map (stride 16); its logit is the
-    map's mean, so the map is the class-activation map of Zhou et al. (CVPR 2016) exactly.
+    A finding's map is `head`, a 1 x 1 convolution, of the trunk's last map (stride 16); its logit
+    is the map's mean, so the map is the class-activation map of Zhou et al. (CVPR 2016) exactly.
     """
 
     def __init__(self, findings: int) -> None:
@@ -50,17 +50,14 @@ class ChestFindingsNetwork(nn.Module):
         """Compute stages 2 and 3: (b, 64, h/4, w/4) to (b, 256, h/16, w/16)."""
         return self.trunk.layer3(self.trunk.layer2(stem))
 
-    def forward_with_maps(self, film: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute logits (b, findings) and maps of prepared films (b, 1, h, w).
-
-        Maps have shape (b, findings, h/16, w/16).
-        """
-        maps = self.head(self.upper(self.stem(film)))
-        return maps.mean((2, 3)), maps
+    def encode(self, film: Tensor) -> Tensor:
+        """Encode prepared films (b, 1, h, w) as (b, 256, h/16, w/16)."""
+        return self.upper(self.stem(film))
 
     def forward(self, film: Tensor) -> Tensor:
         """Compute logits (b, findings) of prepared films (b, 1, h, w)."""
-        return self.forward_with_maps(film)[0]
+        logits: Tensor = self.head(self.encode(film)).mean((2, 3))
+        return logits
 
 
 def build(config: Mapping[str, Any]) -> ChestFindingsNetwork:

@@ -16,10 +16,16 @@ from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Read
 from medmm.domain.reading_model import Declaration, no_reading_model
 from medmm.domain.study import NotEvaluable, Notice, Study, View
 from medmm.domain.vocabulary import finding_term
-from medmm.models.calibration import calibrated_finding
+from medmm.models.calibration import (
+    Alarm,
+    below_alarm_point,
+    calibrated_finding,
+    unfamiliar_image,
+)
 from medmm.models.coverage import coverage_notice, lungs_coverage
 from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio, columns_of
 from medmm.models.film.chest_anatomy import STRUCTURES, for_outlines, outlined
+from medmm.models.film.familiarity import Familiarity
 from medmm.models.film.preprocessing import FilmToPrepare, prepare_film
 from medmm.models.film.ratio_uncertainty import DoubtRule, Outlines
 from medmm.models.film.regions import chest_cells, region_of
@@ -65,6 +71,21 @@ class Chest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the findings network gives for a film: means over the film and its mirror image.
+
+    Attributes:
+        logits: (findings,).
+        maps: (findings, rows, columns).
+        features: the trunk's, averaged over the film, (features,).
+    """
+
+    logits: Grey
+    maps: Grey
+    features: Grey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindingsModel:
     """The findings network with its calibration."""
 
@@ -74,45 +95,61 @@ class FindingsModel:
     names: tuple[str, ...]
     calibration: dict[str, dict[str, Any]]
     size_px: int
+    alarm: Alarm | None = None
+    familiarity: Familiarity | None = None
 
     @classmethod
     def open(cls, weights: WeightsFolder, device: torch.device) -> FindingsModel:
         """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
+        names = tuple(weights.json("config.json")["findings"])
+        calibration = weights.json("calibration.json")
         return cls(
             weights=weights,
             network=for_reading(load_network(weights, device)),
             device=device,
-            names=tuple(weights.json("config.json")["findings"]),
-            calibration=weights.json("calibration.json"),
+            names=names,
+            calibration=calibration,
+            alarm=Alarm.of(calibration, names),
+            familiarity=Familiarity.of(weights, calibration),
             size_px=weights.json("preprocessing.json")["size_px"],
         )
 
-    def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
-        """Compute logits (findings,) and maps (findings, rows, columns) of a film.
-
-        Both are the mean over the film and its mirror image.
-        """
+    def look(self, grey: Grey) -> Look:
+        """Look at a film and its mirror image; see `Look`."""
         return self._seen(prepare_film(grey, self.size_px))
 
     @torch.inference_mode()
-    def _seen(self, prepared: Grey) -> tuple[Grey, Grey]:
+    def _seen(self, prepared: Grey) -> Look:
         film = torch.from_numpy(prepared)[None]
         pair = (
             torch.cat([film, film.flip(3)])
             .to(self.device)
             .contiguous(memory_format=torch.channels_last)
         )
-        logits, maps = self.network.forward_with_maps(pair)
+        encoded = self.network.encode(pair)
+        maps = self.network.head(encoded)
         heat = (maps[0] + maps[1].flip(2)) / 2
-        return logits.float().mean(0).cpu().numpy(), heat.float().cpu().numpy()
+        features = encoded.float().mean((0, 2, 3)).cpu().numpy()
+        logits = maps.mean((2, 3)).float().mean(0).cpu().numpy()
+        return Look(logits=logits, maps=heat.float().cpu().numpy(), features=features)
+
+    def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
+        """Compute logits (findings,) and maps (findings, rows, columns) of a film."""
+        look = self.look(grey)
+        return look.logits, look.maps
 
     def read(
         self, film: FilmToPrepare, patient_left_on: str | None, chest: Chest
     ) -> tuple[Finding, ...]:
-        """Read all findings of a film, each with the region that speaks for it."""
-        logits, maps = self._seen(film.at(self.size_px))
+        """Read all findings of a film, each with the region that speaks for it.
+
+        Nothing is said of any on a film unlike those that the network learned from.
+        """
+        look = self._seen(film.at(self.size_px))
+        logits, maps = look.logits, look.maps
         cells = chest_cells(chest.cells, (maps.shape[1], maps.shape[2]))
-        return tuple(
+        unfamiliar = self.familiarity is not None and self.familiarity.unfamiliar(look.features)
+        found = tuple(
             calibrated_finding(
                 name,
                 self.calibration[name],
@@ -121,6 +158,7 @@ class FindingsModel:
             )
             for name, logit, heat in zip(self.names, logits, maps, strict=True)
         )
+        return unfamiliar_image(found) if unfamiliar else found
 
     def region(
         self,
@@ -274,6 +312,11 @@ class ChestReader:
         if self.report_heads:
             others = frozenset(f.name for f in found)
             found += tuple(self.report_heads.read(shown, chest.midline, chest.cells, others))
+        alarm = self.findings.alarm.rule(found) if self.findings and self.findings.alarm else None
+        if any(finding.withheld for finding in found):
+            found = unfamiliar_image(found)
+        elif alarm is not None and not alarm.reached:
+            found = below_alarm_point(found)
         image = frame_of(film)
         not_pa = (RATIO_NOT_PA,) if chest.measurements and film.view is not View.PA else ()
         no_findings = () if self.findings else (NO_FINDINGS,)
@@ -288,6 +331,7 @@ class ChestReader:
             warnings=chest.warnings + cut + not_pa + no_findings,
             volumes_read=(film.sha256,),
             coverage=coverage,
+            alarm=alarm,
         )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from medmm.domain.errors import InputError
 from medmm.models.film.preprocessing import prepare_film
 
 NIH_TABLE, MORE_TABLE, EXTERNAL_TABLE = "cxr/labels.csv", "cxr_more/labels.csv", "cxr/external.csv"
+AGE_BANDS = ((0, 40), (40, 60), (60, None))  # in years
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,3 +138,18 @@ def prepared(
 def chosen(films: Iterable[Film], keep: Callable[[Film], bool]) -> list[Film]:
     """Keep the films that `keep` says yes to."""
     return [film for film in films if keep(film)]
+
+
+def patient_groups(films: Sequence[Film]) -> dict[str, NDArray[np.bool_]]:
+    """Mask the films of each sex, view and age band, (films,) by the group's name."""
+    groups: dict[str, list[bool]] = {}
+    for field in ("sex", "view"):
+        for value in sorted({getattr(film, field) for film in films} - {None}):
+            groups[f"{field} {value}"] = [getattr(film, field) == value for film in films]
+    for low, high in AGE_BANDS:
+        name = f"age {low} and over" if high is None else f"age {low} to {high - 1}"
+        groups[name] = [
+            film.age_years is not None and low <= film.age_years < (high or math.inf)
+            for film in films
+        ]
+    return {name: np.asarray(mask, dtype=bool) for name, mask in groups.items()}

@@ -9,6 +9,7 @@ import copy
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from torch.nn import functional
 from medmm.domain.errors import InputError, needed
 from medmm.models.film import chest_findings
 from medmm.models.film.chest_findings import ChestFindingsNetwork
+from medmm.models.film.familiarity import FAMILIARITY
 from medmm.models.film.preprocessing import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
 from medmm.models.film.reading_model import AnatomyModel, FindingsModel
 from medmm.models.report_model.multimodal.modeling import masked_finding_loss
@@ -31,12 +33,21 @@ from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_name
 from medmm.models.weights.loading import load_network
 from medmm.training.calibration import calibration
 from medmm.training.data.bounding_boxes import boxed, sides_that_hold
-from medmm.training.data.films import MORE_TABLE, NIH_TABLE, Film, chosen, prepared, read_table
+from medmm.training.data.films import (
+    MORE_TABLE,
+    NIH_TABLE,
+    Film,
+    chosen,
+    patient_groups,
+    prepared,
+    read_table,
+)
 from medmm.training.data.holdout import refuse_held_back
 from medmm.training.data.label_counts import check_labels
 from medmm.training.data.layouts import ReportedFilm
 from medmm.training.data.public_sets import MoreFilms
 from medmm.training.film.augmentation import random_views
+from medmm.training.film.familiarity import features_of, learn
 from medmm.training.loop import precision
 from medmm.training.validation_metrics import macro_auroc
 from medmm.training.weights_export import write_json, write_weights_folder
@@ -111,11 +122,12 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
 
 
 def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
-    """Write calibration.json of a weights folder.
+    """Write calibration.json of a weights folder, and the features that are familiar to it.
 
-    Scale and points come from the val films, sides from train and val boxes.
+    Scale, points and promises come from the val films, sides from train and val boxes, familiar
+    features from NIH's train split.
 
-    Cost: some two minutes of one CPU core.
+    Cost: some ten minutes of one CPU core.
     """
     cpu = torch.device("cpu")
     weights = WeightsFolder(row=row_named("chest-findings"), folder=folder)
@@ -125,18 +137,28 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     )
     network = load_network(weights, cpu)
     table = read_table(data_dir, NIH_TABLE)
-    val = chosen(table, lambda f: f.split == "val")
-    scores = predict(network, prepared(data_dir, val, size, quiet=quiet, name="val"), quiet=quiet)
+    train, val = (chosen(table, partial(_of_split, name)) for name in ("train", "val"))
+    films = prepared(data_dir, val, size, quiet=quiet, name="val")
+    scores = predict(network, films, quiet=quiet)
     truth = label_matrix(val, list(names))
-    rows = calibration(list(names), scores, truth, {})
+    bare, groups = np.asarray([not film.findings for film in val]), patient_groups(val)
+    rows = calibration(list(names), scores, truth, {}, bare=bare, groups=groups)
     model = FindingsModel(
         weights=weights, network=network, device=cpu, names=names, calibration=rows, size_px=size
     )
     outlines = open_weights(row_named("chest-anatomy"), None)
     anatomy = AnatomyModel.open(outlines, cpu) if outlines else None
-    learned = chosen(table, lambda f: f.split in ("train", "val"))
-    sides = sides_that_hold(boxed(model, anatomy, data_dir, learned, quiet=quiet))
-    write_json(folder / "calibration.json", calibration(list(names), scores, truth, sides))
+    sides = sides_that_hold(boxed(model, anatomy, data_dir, [*train, *val], quiet=quiet))
+    rows = calibration(list(names), scores, truth, sides, bare=bare, groups=groups)
+    held_back = features_of(network, films, quiet=quiet, name="val")
+    films = prepared(data_dir, train, size, quiet=quiet, name="train")
+    learned = features_of(network, films, quiet=quiet, name="train")
+    rows[FAMILIARITY] = learn(folder, learned, held_back)
+    write_json(folder / "calibration.json", rows)
+
+
+def _of_split(name: str, film: Film) -> bool:
+    return film.split == name
 
 
 def training_films(data_dir: Path) -> list[Film]:

@@ -120,12 +120,12 @@ def test_platt_scaling_finds_a_known_scale_and_never_turns_the_ranking() -> None
     assert sigmoid(-logit + intercept).mean() == pytest.approx(truth.mean(), abs=0.01)
 
 
-def test_one_in_ten_films_without_the_finding_reaches_the_operating_point() -> None:
+def test_fewer_than_one_in_ten_films_without_the_finding_reach_the_operating_point() -> None:
     random = np.random.default_rng(0)
     truth = (random.random(2_000) < 0.2).astype(float)
     logit = random.normal(size=2_000) + truth
     threshold = operating_point(sigmoid(logit), truth)
-    assert (sigmoid(logit)[truth == 0] >= threshold).mean() == pytest.approx(0.1, abs=0.005)
+    assert 0.08 < (sigmoid(logit)[truth == 0] >= threshold).mean() < 0.1
     rows = calibration(["Mass"], logit[:, None], truth[:, None], {"Mass": True})
     assert set(rows["Mass"]) == {
         "slope",

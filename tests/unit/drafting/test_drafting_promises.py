@@ -1,0 +1,99 @@
+"""What a draft says its claims are worth, and what a study below its alarm point claims."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medmm.domain.draft import CLAIMS, Draft, Section
+from medmm.domain.errors import InputError
+from medmm.domain.promise import AlarmRule, Promise, Withheld
+from medmm.domain.reading import Finding, Reading
+from medmm.drafting import RuleWriter, with_promises
+from medmm.grounding import check
+from medmm.models.calibration import below_alarm_point
+from tests.factories import make_case, make_finding, make_reading
+
+EFFUSION = Promise(false_claim_rate=0.1, claimed=0.4, positives=61, negatives=341, prevalence=0.15)
+RULE = AlarmRule(any_finding=0.9, point=0.8, burden=0.15, studies=146)
+
+
+def drafted(reading: Reading, **prevalence: float) -> Draft:
+    return with_promises(RuleWriter().write(make_case(), reading), reading, prevalence)
+
+
+def said(draft: Draft, code: str) -> list[str]:
+    return [notice.text for notice in draft.warnings if notice.code == code]
+
+
+def suspected(name: str = "Effusion", **changes: object) -> Finding:
+    return replace(make_finding(name, 0.6), region=None, **changes)  # type: ignore[arg-type]
+
+
+def test_a_claim_is_worth_what_its_promise_says_at_the_prevalence_of_the_site() -> None:
+    reading = make_reading(findings=(suspected(promise=EFFUSION),), alarm=RULE)
+    (here,) = said(drafted(reading, Effusion=0.5), "worth-of-claims")
+    assert here == "Claims are right in at least: pleural effusion 80% at a prevalence of 50%."
+    (anywhere,) = said(drafted(reading), "worth-of-claims")
+    assert anywhere.endswith(
+        "pleural effusion 41% at a prevalence of 15% of the calibration studies."
+    )
+
+
+def test_the_burden_of_alarms_is_said_and_what_carries_no_promise() -> None:
+    draft = drafted(make_reading(findings=(suspected("Cardiomegaly"),), alarm=RULE))
+    assert said(draft, "alarm-burden") == [
+        "Of studies without any finding at most 15% carry a claim (146 calibration studies without "
+        "one)."
+    ]
+    assert said(draft, "worth-of-claims") == [
+        "Nothing is promised of claims of cardiomegaly: fewer than 30 calibration studies had it, "
+        "or its claims were not counted there."
+    ]
+
+
+def test_a_study_below_its_alarm_point_carries_no_claim_and_no_word_that_nothing_is_there() -> None:
+    findings = below_alarm_point([suspected(), make_finding("Nodule", 0.01)])
+    assert [f.withheld for f in findings] == [Withheld.BELOW_ALARM_POINT, None]
+    reading = make_reading(findings=findings, alarm=replace(RULE, any_finding=0.3))
+    draft = drafted(reading)
+    assert not any(s.assertion in CLAIMS and s.finding for s in draft.statements)
+    impression = [s.text for s in draft.statements if s.section is Section.IMPRESSION]
+    assert impression == [
+        "No finding is claimed: the study as a whole stays below the alarm point."
+    ]
+    checked = check(draft, make_case(), reading)
+    assert not any(checked.failed(s.id) for s in checked.statements)
+
+
+def test_an_unfamiliar_image_is_left_to_a_person() -> None:
+    found = (suspected(), make_finding("Nodule", 0.01))
+    unfamiliar = tuple(replace(f, withheld=Withheld.UNFAMILIAR_IMAGE) for f in found)
+    draft = drafted(make_reading(findings=unfamiliar, measurements=(), alarm=RULE))
+    assert not any(s.finding for s in draft.statements)
+    assert not any(s.section is Section.IMPRESSION for s in draft.statements)
+    assert len(said(draft, "unfamiliar-image")) == 1
+    assert said(draft, "alarm-burden") == []
+    assert any("unlike those that the reading model learned from" in n for n in draft.not_evaluated)
+
+
+@given(st.floats(0.001, 0.999), st.floats(0.001, 0.999))
+def test_a_claim_is_worth_more_the_commoner_its_finding(low: float, high: float) -> None:
+    low, high = sorted((low, high))
+    assert 0 <= EFFUSION.right_at(low) <= EFFUSION.right_at(high) <= 1
+
+
+def test_a_promise_needs_enough_studies() -> None:
+    with pytest.raises(InputError, match="calibrate on at least 30"):
+        replace(EFFUSION, positives=29)
+
+
+def test_a_finding_that_is_withheld_is_neither_suspected_nor_ruled_out() -> None:
+    for probability in (0.01, 0.6):
+        one = replace(make_finding("Effusion", probability), withheld=Withheld.UNFAMILIAR_IMAGE)
+        assert one.undecided
+        assert not one.suspected
+        assert not one.ruled_out
