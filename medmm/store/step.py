@@ -333,10 +333,10 @@ class Step:
         }
         where, table = tables.cases.c.id == case_id, tables.cases
         if values:
-            there = self._connection.execute(table.update().where(where), values).rowcount
+            found = self._connection.execute(table.update().where(where), values).rowcount > 0
         else:
-            there = self._connection.scalar(sa.select(table.c.id).where(where))
-        if not there:
+            found = self._connection.scalar(sa.select(table.c.id).where(where)) is not None
+        if not found:
             raise missing("case", case_id)
         self._relisted.add(case_id)
 

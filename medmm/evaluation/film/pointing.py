@@ -44,7 +44,7 @@ def looks(
     outlines = open_weights(row_named("chest-anatomy"), None)
     anatomy = AnatomyModel.open(outlines, cpu) if outlines else None
     found = boxed(findings, anatomy, data_dir, films, quiet=quiet)
-    named = {name: bool(row["side"]) for name, row in findings.calibration.items()}
+    named = {name: bool(findings.calibration[name]["side"]) for name in findings.names}
     return pointing(found), sides(found, named)
 
 

@@ -13,6 +13,7 @@ from rich.progress import track
 
 from medmm.domain.reading import Side
 from medmm.models.calibration import calibrated_probability
+from medmm.models.film.preprocessing import FilmToPrepare
 from medmm.models.film.reading_model import AnatomyModel, Chest, FindingsModel
 from medmm.models.film.regions import chest_cells, region_of, within_chest
 from medmm.training.data.films import Film, greys
@@ -88,7 +89,7 @@ def boxed(
     )
     out: list[Boxed] = []
     for film, grey in steps:
-        chest = anatomy.read(grey) if anatomy else Chest()
+        chest = anatomy.read(FilmToPrepare(grey)) if anatomy else Chest()
         logits, maps = findings.logits_and_maps(grey)
         out += _of_film(film, boxes[film.file], logits, maps, findings, chest)
     return out

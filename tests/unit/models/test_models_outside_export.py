@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from medmm.domain.reading_model import read_by
 from medmm.models import Adopted, Networks
-from medmm.models.film.preprocessing import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
+from medmm.models.film.preprocessing import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES, FilmToPrepare
 from medmm.models.film.reading_model import Chest, FindingsModel
 from medmm.models.weights.catalogue import open_weights, row_named
 from tests.factories import make_study, make_volume
@@ -84,7 +84,7 @@ def test_an_exported_classifier_gives_the_probabilities_of_the_shipped_one(tmp_p
     grey = np.clip(ribs + 0.03 * rng.normal(size=ribs.shape), 0, 1).astype(np.float32)
     film = make_volume(shape_zyx=(1, *grey.shape), loader=lambda: grey[np.newaxis])
     reading = read_by(networks.outside_models, make_study(volumes=(film,), ages=ADULT))
-    expected = {f.name: f.probability for f in findings.read(grey, "right", Chest())}
+    expected = {f.name: f.probability for f in findings.read(FilmToPrepare(grey), "right", Chest())}
     assert not reading.warnings
     assert len(expected) == len(reading.findings) > 5
     assert max(expected.values()) - min(expected.values()) > 0.05
