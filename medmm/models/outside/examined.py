@@ -41,6 +41,7 @@ class Examined:
         inputs: empty where the format names none.
         channels: how many the output has; None if nothing says it.
         labels: names of the channels that the format states; empty if it states none.
+        any_size: whether the network takes images of any size, so that it is tried on a small one.
         refusal: why the model can't be taken, though it could be read; "" if nothing is against
             it. `remedy` is what helps.
         known: what a skeleton of the declaration takes from it, by the item's place.
@@ -55,6 +56,7 @@ class Examined:
     outputs: tuple[TensorSpec, ...] = ()
     channels: int | None = None
     labels: tuple[str, ...] = ()
+    any_size: bool = False
     refusal: str = ""
     remedy: str = ""
     known: Mapping[str, Any] = field(default_factory=dict)

@@ -74,6 +74,7 @@ class MeshNetFormat:
             files=tuple(sorted({files.layers.name, files.parameters.name})),
             inputs=(TensorSpec(name=INPUT, shape=(None, rows[0]["in"], None, None, None)),),
             channels=channels,
+            any_size=True,
             labels=files.labels if len(files.labels) == channels else (),
             known=known,
             items=tuple(items),

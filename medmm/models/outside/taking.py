@@ -25,7 +25,7 @@ from medmm.models.weights.catalogue import CatalogueRow
 from medmm.models.weights.model_folder import MANIFEST
 
 TEXTS = re.compile(r"(LICEN[CS]E|NOTICE)[\w.-]*|README\.md", re.I)
-TRIAL_VOXELS = 32  # a side of what a network without a fixed size is tried on
+TRIAL_VOXELS = 32  # a side of what a network that takes any size is tried on
 
 
 def taken(given: Path, incoming: Path, digests: Mapping[str, str]) -> CatalogueRow:
@@ -130,10 +130,9 @@ def _tried(
 def _blank(
     image_input: str, examined: Examined, declared: OutsideDeclaration
 ) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
-    fixed = {spec.name: spec.shape for spec in examined.inputs}
     last = declared.input.layout == "channels-last"
     size = declared.grid.size
-    if image_input not in fixed and declared.grid.fit != "multiple" and not declared.grid.stacked:
+    if examined.any_size:
         size = tuple(min(n, TRIAL_VOXELS) for n in size)
     if declared.grid.fit == "multiple":
         size = tuple(-(-TRIAL_VOXELS // n) * n for n in size)
