@@ -26,6 +26,7 @@ from medmm.models.film.chest_anatomy import (
     outlines,
     without_islands,
 )
+from medmm.models.film.preprocessing import FilmToPrepare
 from medmm.models.film.ratio_uncertainty import SHAPES, DoubtRule, Outlines, agreement, shapes_of
 from medmm.models.film.reading_model import AnatomyModel
 from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
@@ -186,7 +187,7 @@ def film_of(rows: int, columns: int) -> NDArray[np.float32]:
 
 
 def test_a_sure_film_is_measured_with_its_own_interval() -> None:
-    chest = anatomy([0.68] * 4).read(film_of(320, 400))
+    chest = anatomy([0.68] * 4).read(FilmToPrepare(film_of(320, 400)))
     (ratio,) = chest.measurements
     assert ratio.value == pytest.approx(0.4, abs=0.011)
     assert ratio.interval[1] - ratio.interval[0] < 0.09
@@ -195,7 +196,7 @@ def test_a_sure_film_is_measured_with_its_own_interval() -> None:
 
 
 def test_a_doubted_film_says_why_and_keeps_its_outlines() -> None:
-    chest = anatomy([0.68, 0.68, 0.80, 0.60]).read(film_of(320, 400))
+    chest = anatomy([0.68, 0.68, 0.80, 0.60]).read(FilmToPrepare(film_of(320, 400)))
     assert chest.measurements == ()
     (notice,) = chest.warnings
     assert notice.code == "ratio-not-measured"
