@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
 from medmm.assistant import Assistant
 from medmm.config import ReaderEntry, Settings
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.errors import ConfigError, PermissionDenied
 from medmm.domain.report import Reader
+from medmm.doors.cli import app
 from tests.dicom_files import SAYS_FRONTAL, film_file
 from tests.quick_assistant import READS, GivenNetworks, opened
 from tests.scripted_server import MODEL, SOUND, Asked, ScriptedServer, says, scripted, sentences
@@ -212,3 +215,30 @@ def test_nothing_that_names_the_patient_leaves(tmp_path: Path) -> None:
         ):
             assert secret
             assert secret not in body
+
+
+def test_the_command_probes_and_says_what_a_server_fails(tmp_path: Path) -> None:
+    with scripted(says()) as server:
+        config = tmp_path / "settings.yaml"
+        config.write_text(
+            yaml.safe_dump(
+                {
+                    "data_dir": str(tmp_path / "data"),
+                    "writer": "rules",
+                    "server": {**server.settings(), "hosts": ["127.0.0.1"]},
+                    "readers": [r.model_dump() for r in READERS],
+                }
+            )
+        )
+        command = ["--config", str(config), "--by", "admin-1", "models", "probe"]
+        passed = CliRunner().invoke(app, command)
+        assert passed.exit_code == 0, passed.output
+        assert "passed" in passed.output
+        server.behaviour = lambda asked: asked.answer("A disc.")
+        refused = CliRunner().invoke(app, [*command, "--json"])
+        assert refused.exit_code == 4
+        found = json.loads(refused.output)
+        assert {r["code"] for r in found["refusals"]} == {
+            "prose-instead-of-json",
+            "picture-ignored",
+        }
