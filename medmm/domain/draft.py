@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from medmm.domain.claim import CLAIMS as CLAIMS
+from medmm.domain.claim import Assertion as Assertion  # programs know it by this place
 from medmm.domain.errors import InputError
 from medmm.domain.frame_reference import FrameReference
 from medmm.domain.images import ImageReference
@@ -33,16 +35,6 @@ class Case:
     priors: tuple[Prior, ...] = ()
 
 
-class Assertion(Enum):
-    """What a statement says of its finding."""
-
-    PRESENT = "present"
-    POSSIBLE = "possible"
-    ABSENT = "absent"
-    REPORTED = "reported"  # taken from the record, not seen in the image
-
-
-CLAIMS = frozenset({Assertion.PRESENT, Assertion.POSSIBLE})
 # A line of not_evaluated until 0.1.0
 SUSPECTED_BEFORE = "suspected by score alone, not stated by the language model"
 

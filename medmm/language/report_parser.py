@@ -13,6 +13,7 @@ import re
 from enum import Enum
 from functools import cache
 from importlib.resources import files
+from operator import itemgetter
 
 from medmm.language.patterns import any_of, blank
 
@@ -25,14 +26,20 @@ class Polarity(Enum):
     DENIED = "denied"
 
 
-# Sentence ends, and the words after which a denial no longer reaches.
-_CLAUSE_ENDS = re.compile(
-    r"(?<!\d)\.(?!\d)|[;!?]|\.\s|\b(?:but|however|although|though|yet|except(?:\s+for)?|"
+_STRONGEST_FIRST = (Polarity.AFFIRMED, Polarity.HEDGED, Polarity.DENIED)
+
+_STOPS = r"(?<!\d)\.(?!\d)|[!?]|\.\s"
+# The words after which a denial no longer reaches.
+_TURNS = (
+    r";|\b(?:but|however|although|though|yet|except(?:\s+for)?|"
     r"apart\s+from|aside\s+from|otherwise|whereas|while|nevertheless)\b|"
-    r"(?:,|\band\b|\bwith\b)\s+(?:an?\s+)?(?=(?:possib|probab|suspect|suspic|likely|"
-    r"there\s+(?:is|are)|small|large|moderate|mild|severe|subtle|left|right|bilateral)\w*)",
-    re.IGNORECASE,
+    r"(?P<joined>(?:,|\band\b|\bwith\b)\s+(?:an?\s+)?(?=(?:possib|probab|suspect|suspic|likely|"
+    r"there\s+(?:is|are)|small|large|moderate|mild|severe|subtle|left|right|bilateral)\w*))"
 )
+_CLAUSE_ENDS = re.compile(f"{_STOPS}|{_TURNS}", re.IGNORECASE)
+_TURNS_ALONE = re.compile(_TURNS, re.IGNORECASE)
+# The rest of "no consolidation, large effusion, or pneumothorax", which the denial still governs.
+_LISTED = re.compile(r"(?!there\b)[^.;!?]*?,\s+(?:or|nor)\b", re.IGNORECASE)
 # They hold a denying word and don't deny the finding: they leave it open.
 _OPEN = any_of(
     r"(?:can(?:not|['’]t|_not)|could_not|couldn['’]t|not|never)_(?:be_|been_)?(?:\w+ly_)?"
@@ -141,19 +148,25 @@ def findings_named(text: str) -> dict[str, Polarity]:
     names none).
     """
     said: dict[str, Polarity] = {}
-    order = (Polarity.AFFIRMED, Polarity.HEDGED, Polarity.DENIED)
     for clause in clauses(text):
-        rest = clause
-        spans: dict[tuple[int, int], set[tuple[str | None, bool]]] = {}
-        for pattern, name, denies in _phrases():
-            for match in pattern.finditer(rest):
-                spans.setdefault(match.span(), set()).add((name, denies))
-        for (start, stop), meanings in _outermost(spans).items():
-            for name, denies in meanings:
-                if name is None:
-                    continue
-                polarity = Polarity.DENIED if denies else _polarity_at(clause, start, stop)
-                said[name] = min(polarity, said.get(name, polarity), key=order.index)
+        for name, polarity in findings_of_clause(clause).items():
+            said[name] = min(polarity, said.get(name, polarity), key=_STRONGEST_FIRST.index)
+    return said
+
+
+def findings_of_clause(clause: str) -> dict[str, Polarity]:
+    """Return the findings that one clause names, as `findings_named` does, without splitting it."""
+    said: dict[str, Polarity] = {}
+    spans: dict[tuple[int, int], set[tuple[str | None, bool]]] = {}
+    for pattern, name, denies in _phrases():
+        for match in pattern.finditer(clause):
+            spans.setdefault(match.span(), set()).add((name, denies))
+    for (start, stop), meanings in sorted(_outermost(spans).items(), key=itemgetter(0)):
+        for name, denies in meanings:
+            if name is None:
+                continue
+            polarity = Polarity.DENIED if denies else _polarity_at(clause, start, stop)
+            said[name] = min(polarity, said.get(name, polarity), key=_STRONGEST_FIRST.index)
     return said
 
 
@@ -169,7 +182,24 @@ def _outermost(
 
 def clauses(text: str) -> tuple[str, ...]:
     """Split a text into the parts within which a denial reaches."""
-    return tuple(part for part in (p.strip() for p in _CLAUSE_ENDS.split(text)) if part)
+    return _split(text, _CLAUSE_ENDS)
+
+
+def clauses_of_sentence(sentence: str) -> tuple[str, ...]:
+    """Split one sentence as `clauses` does; the full stop of an abbreviation ends nothing."""
+    return _split(sentence.rstrip(" .!?"), _TURNS_ALONE)
+
+
+def _split(text: str, ends: re.Pattern[str]) -> tuple[str, ...]:
+    parts, start = [], 0
+    for match in ends.finditer(text):
+        before = text[start : match.start()]
+        if match["joined"] and _DENYING_BEFORE.search(before) and _LISTED.match(text, match.end()):
+            continue
+        parts.append(before)
+        start = match.end()
+    parts.append(text[start:])
+    return tuple(part for part in (p.strip() for p in parts) if part)
 
 
 def polarity(text: str) -> Polarity:

@@ -1,0 +1,117 @@
+"""The claims of a text: each finding of each clause, with its side, place, sizes and change."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+
+from medmm.domain.claim import Assertion, Claim, Size
+from medmm.language.comparison import comparing_words
+from medmm.language.numbers import numbers_named
+from medmm.language.patterns import any_of
+from medmm.language.report_parser import (
+    Polarity,
+    clauses_of_sentence,
+    findings_of_clause,
+    polarity,
+)
+from medmm.language.sentences import sentences_of
+from medmm.language.sides import named_side
+
+ASSERTIONS = {
+    Polarity.AFFIRMED: Assertion.PRESENT,
+    Polarity.HEDGED: Assertion.POSSIBLE,
+    Polarity.DENIED: Assertion.ABSENT,
+}
+LENGTH_UNITS = frozenset(
+    f"{prefix}{unit}"
+    for unit in ("m", "m2", "m3", "metre", "metres", "meter", "meters")
+    for prefix in ("m", "c", "milli", "centi")
+) | {"ml", "mL", "cc", "inch", "inches"}
+# "2.3 x 1.5 cm": the unit after the last number is that of all.
+_BY = re.compile(r"(\d+(?:\.\d+)?)\s*(?:x|×|by|to|-|–)\s*(?=\d)", re.IGNORECASE)
+_UNIT_OF_ALL = re.compile(
+    r"(?:\d+(?:\.\d+)?\s*(?:x|×|by|to|-|–)\s*)*\d+(?:\.\d+)?\s?([A-Za-z]+\d?)"
+)
+_PLACELESS = re.compile(
+    r"\W*(?:(?:the|a|an|left|right|bilateral|small|large|mild|of)\W*)+", re.IGNORECASE
+)
+
+
+def claims_of(text: str) -> tuple[Claim, ...]:
+    """Split a text into what its clauses claim, in their order.
+
+    A clause that names several findings gives a claim of each; one that names none gives a claim
+    without a finding.
+    """
+    return tuple(
+        claim
+        for sentence in sentences_of(text)
+        for clause in _whole(clauses_of_sentence(sentence))
+        for claim in _claims(clause)
+    )
+
+
+def places_named(text: str) -> tuple[str, ...]:
+    """Return the parts of the chest that a text names, in the order of `chest_places.csv`."""
+    return tuple(place for place, pattern in _places() if pattern.search(text))
+
+
+def sizes_named(text: str) -> tuple[Size, ...]:
+    """Return the lengths, areas and volumes of a text; of "2.3 x 1.5 cm" both numbers."""
+    found = []
+    for number in numbers_named(_with_units(text)):
+        if number.unit in LENGTH_UNITS:
+            found.append(Size(value=number.value, unit=number.unit))
+    return tuple(found)
+
+
+def _claims(clause: str) -> Iterator[Claim]:
+    named: dict[str | None, Polarity] = dict(findings_of_clause(clause).items())
+    named = named or {None: polarity(clause)}
+    changes, places = comparing_words(clause), places_named(clause)
+    for finding, said in named.items():
+        yield Claim(
+            finding=finding,
+            assertion=ASSERTIONS[said],
+            side=named_side(clause),
+            place=places[0] if places else None,
+            sizes=sizes_named(clause),
+            change=changes[0] if changes else None,
+            text=clause,
+        )
+
+
+def _whole(parts: tuple[str, ...]) -> Iterator[str]:
+    """Put what is no clause before the next: "the left" of "the left and right lungs are clear"."""
+    held = ""
+    for part in parts:
+        if _PLACELESS.fullmatch(part):
+            held = f"{held} {part} and".strip()
+            continue
+        yield f"{held} {part}".strip()
+        held = ""
+    if held:
+        yield held.removesuffix(" and")
+
+
+def _with_units(text: str) -> str:
+    """Write the unit of a product or a range after each of its numbers."""
+
+    def written(match: re.Match[str]) -> str:
+        unit = match[1]
+        return _BY.sub(lambda number: f"{number[1]} {unit} ", match.group())
+
+    return _UNIT_OF_ALL.sub(written, text)
+
+
+@cache
+def _places() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    text = files("medmm.language").joinpath("data/chest_places.csv").read_text(encoding="utf-8")
+    return tuple(
+        (row["place"], any_of(*(p.replace(" ", "_") for p in row["phrases"].split("|"))))
+        for row in csv.DictReader(text.splitlines())
+    )
