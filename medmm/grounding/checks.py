@@ -19,20 +19,31 @@ from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading
 from medmm.domain.report import CaseFile
 from medmm.grounding import (
+    body_part,
     certainty,
+    claims,
     comparison,
+    devices,
+    english,
     evidence,
     extent,
     heart_size,
+    image_references,
+    impression,
+    instructions,
     laterality,
     negation,
+    organs,
     recomputation,
     record_conflict,
+    repetition,
     reported_words,
+    sections,
     stated_numbers,
+    unread_words,
 )
 from medmm.grounding.own_words import own_words
-from medmm.grounding.verdicts import Examine
+from medmm.grounding.verdicts import Examine, ExamineInDraft, Result, not_applicable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,8 @@ class NumberedCheck:
     """One check: its number and name, what it does, and what its failure means.
 
     Attributes:
+        examine, examine_in: looks at one statement, or at one beside the others of its draft; a
+            check has one of the two.
         severity: in a drafted statement.
         of_readers: in a reader's own words; None if it does not look at them.
     """
@@ -47,9 +60,25 @@ class NumberedCheck:
     number: str
     name: str
     what: str
-    examine: Examine
     severity: Severity
+    examine: Examine | None = None
+    examine_in: ExamineInDraft | None = None
     of_readers: Severity | None = Severity.WARNS
+
+    @property
+    def of_sentences(self) -> bool:
+        """Whether it looks at a sentence by itself, as at one that no draft states."""
+        return self.examine is not None
+
+    def result(
+        self, statement: Statement, draft: Draft | None, case: Case, reading: Reading
+    ) -> Result:
+        """Examine a statement, which is of `draft` where the check looks at the others too."""
+        if self.examine is not None:
+            return self.examine(statement, case, reading)
+        if self.examine_in is not None and draft is not None:
+            return self.examine_in(statement, draft, case, reading)
+        return not_applicable("not of a draft")
 
 
 CHECKS: tuple[NumberedCheck, ...] = (
@@ -147,6 +176,101 @@ CHECKS: tuple[NumberedCheck, ...] = (
         examine=reported_words.examine,
         severity=Severity.BLOCKS,
     ),
+    NumberedCheck(
+        number="G12",
+        name="claims",
+        what="Every finding that the words name, each of several, is borne out by the reading: "
+        "what is affirmed or hedged is suspected, on the side of its region, and what is denied is "
+        "ruled out; what is called normal holds no suspected finding.",
+        examine=claims.examine,
+        severity=Severity.BLOCKS,
+        of_readers=None,
+    ),
+    NumberedCheck(
+        number="G13",
+        name="unread words",
+        what="No clause affirms anything that is neither a finding of the vocabulary nor normal: "
+        "no network read it.",
+        examine=unread_words.examine,
+        severity=Severity.BLOCKS,
+        of_readers=None,
+    ),
+    NumberedCheck(
+        number="G14",
+        name="devices",
+        what="A tube, line, pacemaker, clip or another device is stated only where the reading "
+        "suspects a device or the record has such a one.",
+        examine=devices.examine,
+        severity=Severity.BLOCKS,
+        of_readers=None,
+    ),
+    NumberedCheck(
+        number="G15",
+        name="image reference",
+        what="No image, series, slice or figure is referred to but the slices of the labelled "
+        "voxels that are the evidence.",
+        examine=image_references.examine,
+        severity=Severity.BLOCKS,
+        of_readers=None,
+    ),
+    NumberedCheck(
+        number="G16",
+        name="body part",
+        what="No organ of another part of the body than the imaged one is named.",
+        examine=body_part.examine,
+        severity=Severity.BLOCKS,
+    ),
+    NumberedCheck(
+        number="G17",
+        name="organs",
+        what="No organ is named that the patient of the recorded sex does not have, or that a "
+        "recorded procedure removed.",
+        examine=organs.examine,
+        severity=Severity.BLOCKS,
+    ),
+    NumberedCheck(
+        number="G18",
+        name="instructions",
+        what="The words instruct nobody, address neither a reader nor a system, and hold no link, "
+        "markup, code or role token.",
+        examine=instructions.examine,
+        severity=Severity.BLOCKS,
+    ),
+    NumberedCheck(
+        number="G19",
+        name="language",
+        what="The words are English, by script and by function words.",
+        examine=english.examine,
+        severity=Severity.BLOCKS,
+        of_readers=None,
+    ),
+    NumberedCheck(
+        number="G20",
+        name="impression",
+        what="The impression claims no finding that the findings deny or do not speak of, denies "
+        "none that they state, and names the same side.",
+        examine_in=impression.examine,
+        severity=Severity.BLOCKS,
+        of_readers=None,
+    ),
+    NumberedCheck(
+        number="G21",
+        name="repetition",
+        what="Nothing is said twice in one section, and no two statements of one contradict each "
+        "other.",
+        examine_in=repetition.examine,
+        severity=Severity.WARNS,
+        of_readers=None,
+    ),
+    NumberedCheck(
+        number="G22",
+        name="sections",
+        what="A draft states findings where the reading has some, and no impression stands without "
+        "findings.",
+        examine_in=sections.examine,
+        severity=Severity.WARNS,
+        of_readers=None,
+    ),
 )
 
 
@@ -162,7 +286,7 @@ def check(draft: Draft, case: Case, reading: Reading) -> CheckedDraft:
             draft=draft.id,
         )
     verdicts = tuple(
-        _verdict(one, statement, case, reading, one.severity)
+        _verdict(one, statement, draft, case, reading, one.severity)
         for statement in draft.decidable
         for one in CHECKS
     )
@@ -188,7 +312,11 @@ def _judged(record: SentenceRecord, case: Case, reading: Reading) -> SentenceRec
     )
     return replace(
         record,
-        verdicts=tuple(_verdict(one, statement, case, reading, Severity.INFORMS) for one in CHECKS),
+        verdicts=tuple(
+            _verdict(one, statement, None, case, reading, Severity.INFORMS)
+            for one in CHECKS
+            if one.of_sentences
+        ),
     )
 
 
@@ -204,7 +332,7 @@ def recheck(file: CaseFile) -> tuple[Verdict, ...]:
     reading = file.reading or Reading(study_uid=file.case.study.uid)
     own = list(own_words(file))
     return tuple(
-        _verdict(one, statement, file.case, reading, one.of_readers)
+        _verdict(one, statement, None, file.case, reading, one.of_readers)
         for statement in own
         for one in CHECKS
         if one.of_readers
@@ -212,9 +340,14 @@ def recheck(file: CaseFile) -> tuple[Verdict, ...]:
 
 
 def _verdict(
-    one: NumberedCheck, statement: Statement, case: Case, reading: Reading, severity: Severity
+    one: NumberedCheck,
+    statement: Statement,
+    draft: Draft | None,
+    case: Case,
+    reading: Reading,
+    severity: Severity,
 ) -> Verdict:
-    outcome, reason = one.examine(statement, case, reading)
+    outcome, reason = one.result(statement, draft, case, reading)
     return Verdict(
         check=one.number,
         statement_id=statement.id,

@@ -117,19 +117,24 @@ def _reported_problems(statement: Statement) -> Iterator[str]:
 
 
 def _image_problems(statement: Statement, reading: Reading) -> Iterator[str]:
+    """Yield findings of words and evidence that differ.
+
+    A sentence may name further findings, if it names the score of each; G12 looks at them.
+    """
     scored = {e.finding for e in evidence_of(statement, ScoreEvidence)}
     if evidence_of(statement, FactEvidence):
         yield "a fact of the record stands as evidence of the image"
     if statement.finding is not None and statement.finding not in scored:
         yield f"no score of {statement.finding} is named"
+    named = findings_named(statement.text)
+    coded = {statement.finding, *(scored & set(named) if statement.finding else ())}
     for item in evidence_of(statement, RegionEvidence):
-        if item.finding != statement.finding:
+        if item.finding not in coded:
             yield f"the region is of {item.finding}"
     yield from _foreign_extents(statement, reading)
-    named = findings_named(statement.text)
     if statement.finding is not None and statement.finding not in named:
         yield f"the text does not name {statement.finding}"
-    for other in sorted(set(named) - {statement.finding}):
+    for other in sorted(set(named) - coded):
         if not _denied_together(other, statement.finding, named):
             yield f"the text names {other} without being coded for it"
 

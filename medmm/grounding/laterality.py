@@ -16,6 +16,7 @@ from medmm.domain.draft import (
 from medmm.domain.reading import Reading, Side
 from medmm.domain.vocabulary import finding_terms, measurement_terms
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
+from medmm.language.claims import claims_of
 from medmm.language.record_words import without_words_of
 from medmm.language.sides import named_side
 
@@ -24,16 +25,28 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """Compare the sides; words that are the record's own are the record's."""
     if statement.assertion is Assertion.REPORTED:
         return _examine_reported(statement, case)
-    said = named_side(statement.text)
+    said = _said(statement)
     if said is None and statement.side is None:
         return not_applicable("no side is named")
+    if statement.assertion is Assertion.ABSENT and said is statement.side is Side.BILATERAL:
+        return judged([], "both sides are denied")
     problems = _problems(statement, case, said, set(_sides_of_evidence(statement, reading)))
     return judged(problems, "words, code and evidence name the same side")
 
 
+def _said(statement: Statement) -> Side | None:
+    """Return the side of the words; of several findings, the one that the coded one has."""
+    claims = [c for c in claims_of(statement.text) if c.finding is not None]
+    own = [c.side for c in claims if c.finding == statement.finding]
+    if not own or len(own) == len(claims):
+        return named_side(statement.text)
+    return _together({side for side in own if side is not None})
+
+
 def _sides_of_evidence(statement: Statement, reading: Reading) -> Iterator[Side]:
     """Yield sides of regions, of labelled voxels, and of what was measured with these values."""
-    sides = [e.side for e in evidence_of(statement, RegionEvidence)]
+    regions = evidence_of(statement, RegionEvidence)
+    sides = [e.side for e in regions if statement.finding in (None, e.finding)]
     sides += [e.extent.side for e in evidence_of(statement, ExtentEvidence)]
     for item in evidence_of(statement, MeasurementEvidence):
         same = (item.name, item.value, item.interval)

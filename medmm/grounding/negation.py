@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from medmm.domain.draft import Assertion, Case, MeasurementEvidence, Statement
 from medmm.domain.reading import Reading
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
-from medmm.language.report_parser import Polarity, findings_named, polarity
+from medmm.language.normality import findings_denied, says_normal
+from medmm.language.report_parser import Polarity, clauses, findings_named, polarity
 
 _POLARITY = {
     Assertion.PRESENT: Polarity.AFFIRMED,
@@ -27,11 +28,18 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
         return not_applicable("a measurement is stated")
     if of_a_reader(statement):
         return judged(_own_denials(statement, reading), "no score says otherwise than the reader")
-    said = findings_named(statement.text).get(statement.finding or "", polarity(statement.text))
+    said = findings_named(statement.text).get(statement.finding or "", _as_a_whole(statement.text))
     return judged(
         [*_wording_problems(statement, said), *_score_problems(statement, reading)],
         f"{said.value} in words and code, and borne out by the score",
     )
+
+
+def _as_a_whole(text: str) -> Polarity:
+    """Return the polarity of words that name no finding; what is called normal is denied."""
+    if all(says_normal(clause) for clause in clauses(text)):
+        return Polarity.DENIED
+    return polarity(text)
 
 
 def _own_denials(statement: Statement, reading: Reading) -> Iterator[str]:
@@ -52,7 +60,9 @@ def _wording_problems(statement: Statement, said: Polarity) -> Iterator[str]:
 
 def _score_problems(statement: Statement, reading: Reading) -> Iterator[str]:
     suspected = {f.name for f in reading.findings if f.suspected}
-    names = {statement.finding} if statement.finding else suspected
+    names = (
+        {statement.finding} if statement.finding else _denied_by_structures(statement, suspected)
+    )
     above = suspected & names
     if statement.assertion is Assertion.ABSENT:
         for name in sorted(above):
@@ -64,3 +74,11 @@ def _score_problems(statement: Statement, reading: Reading) -> Iterator[str]:
         yield f"{statement.finding} is below its operating point"
     elif statement.finding is None and not suspected:
         yield "something is affirmed although no finding reached its operating point"
+
+
+def _denied_by_structures(statement: Statement, suspected: set[str]) -> set[str]:
+    """Return what a sentence without a finding denies: all, unless it names structures alone."""
+    denied = [findings_denied(clause) for clause in clauses(statement.text)]
+    if statement.assertion is not Assertion.ABSENT or not denied or None in denied:
+        return suspected
+    return {name for names in denied if names is not None for name in names}

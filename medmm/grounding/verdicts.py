@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from medmm.domain.draft import Case, Outcome, ReaderEvidence, Statement
+from medmm.domain.draft import Case, Draft, FactEvidence, Outcome, ReaderEvidence, Statement
 from medmm.domain.reading import Reading
+from medmm.language.record_words import without_words_of
 
 Result = tuple[Outcome, str]
 Examine = Callable[[Statement, Case, Reading], Result]
+ExamineInDraft = Callable[[Statement, Draft, Case, Reading], Result]
 E = TypeVar("E")
 
 
@@ -42,3 +44,10 @@ def of_a_reader(statement: Statement) -> bool:
 def evidence_of(statement: Statement, kind: type[E]) -> list[E]:
     """Return the statement's evidence of one kind."""
     return [item for item in statement.evidence if isinstance(item, kind)]
+
+
+def writers_words(statement: Statement, case: Case) -> str:
+    """Return the words of a statement without those of the facts that it reports."""
+    ids = {e.fact_id for e in evidence_of(statement, FactEvidence)}
+    facts = [f for f in case.context.facts if f.id in ids] if case.context else []
+    return without_words_of(statement.text, facts)

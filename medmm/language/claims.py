@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files
 
 from medmm.domain.claim import Assertion, Claim, Size
 from medmm.language.comparison import comparing_words
+from medmm.language.normality import says_normal
 from medmm.language.numbers import numbers_named
-from medmm.language.patterns import any_of
 from medmm.language.report_parser import (
     Polarity,
     clauses_of_sentence,
@@ -20,6 +17,7 @@ from medmm.language.report_parser import (
 )
 from medmm.language.sentences import sentences_of
 from medmm.language.sides import named_side
+from medmm.language.word_tables import phrase_patterns
 
 ASSERTIONS = {
     Polarity.AFFIRMED: Assertion.PRESENT,
@@ -57,7 +55,9 @@ def claims_of(text: str) -> tuple[Claim, ...]:
 
 def places_named(text: str) -> tuple[str, ...]:
     """Return the parts of the chest that a text names, in the order of `chest_places.csv`."""
-    return tuple(place for place, pattern in _places() if pattern.search(text))
+    return tuple(
+        place for place, pattern in phrase_patterns("chest_places", "place") if pattern.search(text)
+    )
 
 
 def sizes_named(text: str) -> tuple[Size, ...]:
@@ -71,7 +71,7 @@ def sizes_named(text: str) -> tuple[Size, ...]:
 
 def _claims(clause: str) -> Iterator[Claim]:
     named: dict[str | None, Polarity] = dict(findings_of_clause(clause).items())
-    named = named or {None: polarity(clause)}
+    named = named or {None: Polarity.DENIED if says_normal(clause) else polarity(clause)}
     changes, places = comparing_words(clause), places_named(clause)
     for finding, said in named.items():
         yield Claim(
@@ -106,12 +106,3 @@ def _with_units(text: str) -> str:
         return _BY.sub(lambda number: f"{number[1]} {unit} ", match.group())
 
     return _UNIT_OF_ALL.sub(written, text)
-
-
-@cache
-def _places() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    text = files("medmm.language").joinpath("data/chest_places.csv").read_text(encoding="utf-8")
-    return tuple(
-        (row["place"], any_of(*(p.replace(" ", "_") for p in row["phrases"].split("|"))))
-        for row in csv.DictReader(text.splitlines())
-    )

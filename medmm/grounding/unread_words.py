@@ -1,0 +1,33 @@
+"""G13: the words state nothing abnormal beside the findings that a network reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from medmm.domain.claim import CLAIMS, Assertion
+from medmm.domain.draft import Case, ExtentEvidence, MeasurementEvidence, Statement
+from medmm.domain.reading import Reading
+from medmm.domain.study import Modality
+from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
+from medmm.language.claims import claims_of
+from medmm.language.plain_words import says_nothing
+
+
+def examine(statement: Statement, case: Case, reading: Reading) -> Result:
+    """Look for clauses that affirm something and name no finding of the vocabulary.
+
+    What rules write of MR names places and measured chambers, which G1, G8 and G9 look at.
+    """
+    if statement.assertion is Assertion.REPORTED:
+        return not_applicable("reported from the record")
+    if evidence_of(statement, MeasurementEvidence) or evidence_of(statement, ExtentEvidence):
+        return not_applicable("a measurement or a place is stated")
+    if case.study.modality is not Modality.RADIOGRAPH and statement.generation is None:
+        return not_applicable("written by rules")
+    return judged(_problems(statement), "nothing is stated beside the findings")
+
+
+def _problems(statement: Statement) -> Iterator[str]:
+    for claim in claims_of(statement.text):
+        if claim.finding is None and claim.assertion in CLAIMS and not says_nothing(claim.text):
+            yield f"no network read what {claim.text!r} says"
