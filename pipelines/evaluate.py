@@ -1,7 +1,8 @@
 """Measure weights (`python -m pipelines.evaluate TASK --data DIR`) or drafted reports.
 
 A task is as `chest-findings`; add [--json] [--write]. Drafted report text is measured by `python -m
-pipelines.evaluate reports --data DIR [--drafts FILE.jsonl] [--out DIR]`.
+pipelines.evaluate reports --data DIR [--drafts FILE.jsonl] [--out DIR]`, the checks of drafts on
+planted errors by `python -m pipelines.evaluate checks --data DIR [--write]`.
 """
 
 from __future__ import annotations
@@ -20,14 +21,21 @@ from medmm.evaluation.cards import film_kind as cards_film_kind
 from medmm.evaluation.film import chest_anatomy, chest_findings, film_kind
 from medmm.evaluation.mr import volume_networks as mr_volume_networks
 from medmm.evaluation.plots import failure_pictures, ratio_pictures, reliability_page
-from medmm.evaluation.reports import chest_report, report_text, summary
+from medmm.evaluation.reports import (
+    checked_statements,
+    checked_summary,
+    chest_report,
+    report_text,
+    summary,
+)
 from medmm.evaluation.reports import page as reports_page
 from medmm.models import language_model
 from medmm.models.film.reading_model import ChestReader
 from medmm.models.weights.catalogue import packaged_weights, row_named
 from medmm.training.weights_export import MANIFEST, write_json, write_manifest
 
-REPORTS = "reports"
+REPORTS, CHECKS = "reports", "checks"
+CHECK_FIGURES = Path("docs/checks-evaluation.json")
 FAILURES, EXTREMES = "failures.png", "extremes.png"
 VOLUME_TASKS = ("hippocampus", "brain-lesion", "cardiac")
 CARDS = {
@@ -66,6 +74,7 @@ INPUTS = {
         "cxr_more/labels.csv",
     ),
     REPORTS: ("reports/reports.jsonl", "reports/pairs.csv"),
+    CHECKS: ("reports/reports.jsonl", "reports/pairs.csv"),
     "hippocampus": ("mri/subjects.csv", "mri/hippocampus.zip"),
     "brain-lesion": ("mri/subjects.csv", "mri/lgg.zip"),
     "cardiac": ("mri/subjects.csv", "mri/acdc.zip"),
@@ -75,7 +84,7 @@ INPUTS = {
 def main(arguments: list[str] | None = None) -> int:
     """Parse, measure, print. Returns: the exit code."""
     parser = argparse.ArgumentParser(prog="pipelines.evaluate", description=__doc__)
-    parser.add_argument("task", choices=(*CARDS, REPORTS))
+    parser.add_argument("task", choices=(*CARDS, REPORTS, CHECKS))
     parser.add_argument(
         "--data",
         type=Path,
@@ -89,7 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--write",
         action="store_true",
-        help="write evaluation.json, card.md and manifest.json there",
+        help="write evaluation.json, card.md and manifest.json there; of checks, "
+        f"{CHECK_FIGURES.as_posix()} of the checkout",
     )
     parser.add_argument(
         "--keep-baselines",
@@ -123,6 +133,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if options.task == REPORTS:
         return reports(options)
+    if options.task == CHECKS:
+        return checks(options)
     folder = options.weights or packaged_weights() / options.task
     try:
         _there(options.task, options.data)
@@ -232,6 +244,24 @@ def reports(options: argparse.Namespace) -> int:
         json.dumps(found, indent=1) + "\n" if options.json else summary.terminal(found)
     )
     sys.stderr.write(f"written: {options.out / 'evaluation.json'}, {options.out / 'report.html'}\n")
+    return 0
+
+
+def checks(options: argparse.Namespace) -> int:
+    """Measure the checks on planted errors and true statements; with `--write` keep the figures."""
+    try:
+        _there(CHECKS, options.data)
+        if options.write:
+            _writable(CHECK_FIGURES.parent)
+        found = checked_statements.evaluate(options.data)
+    except MedmmError as error:
+        sys.stderr.write(f"{error}\n")
+        return exit_code(error)
+    if options.write:
+        write_json(CHECK_FIGURES, found)
+        sys.stderr.write(f"written: {CHECK_FIGURES}\n")
+    text = json.dumps(found, indent=1) + "\n" if options.json else checked_summary.summary(found)
+    sys.stdout.write(text)
     return 0
 
 

@@ -265,8 +265,8 @@ CHECKS: tuple[NumberedCheck, ...] = (
     NumberedCheck(
         number="G22",
         name="sections",
-        what="A draft states findings where the reading has some, and no impression stands without "
-        "findings.",
+        what="A draft states findings where the reading suspects or measures something, and no "
+        "impression claims a finding without them.",
         examine_in=sections.examine,
         severity=Severity.WARNS,
         of_readers=None,

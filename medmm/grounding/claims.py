@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from medmm.domain.claim import Assertion, Claim
-from medmm.domain.draft import Case, Statement
+from medmm.domain.draft import Case, MeasurementEvidence, Statement
 from medmm.domain.reading import Finding, Reading, Side
 from medmm.domain.vocabulary import finding_terms
-from medmm.grounding.verdicts import Result, judged, not_applicable
+from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
 from medmm.language.claims import claims_of
 from medmm.language.normality import findings_denied
 
@@ -23,6 +23,8 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """Hold each claim of the words against the score and the region of its finding."""
     if statement.assertion is Assertion.REPORTED:
         return not_applicable("reported from the record")
+    if statement.finding is None and evidence_of(statement, MeasurementEvidence):
+        return not_applicable("a measurement is stated")
     claims = claims_of(statement.text)
     if not any(claim.finding for claim in claims):
         return judged(_general(statement.text, claims, reading), "no finding is named")
@@ -37,7 +39,7 @@ def _problems(claim: Claim, case: Case, reading: Reading) -> Iterator[str]:
     if found is None:
         yield f"no network read {name}"
     elif claim.assertion is Assertion.ABSENT:
-        if not found.ruled_out and not _of_the_other_side(claim, found):
+        if not found.ruled_out and not of_the_other_side(claim, found):
             yield f"{name} is denied, and its score does not rule it out"
     else:
         if not found.suspected:
@@ -55,7 +57,7 @@ def _wrong_side(claim: Claim, found: Finding, case: Case) -> Iterator[str]:
         yield f"{found.name} is named {named}, and its region lies {seen.value}"
 
 
-def _of_the_other_side(claim: Claim, found: Finding) -> bool:
+def of_the_other_side(claim: Claim, found: Finding) -> bool:
     """Tell whether a denial is of the one side where the region of the finding does not lie."""
     seen = found.region.side if found.region else None
     sides = {Side.LEFT, Side.RIGHT}
@@ -66,11 +68,12 @@ def _general(text: str, claims: tuple[Claim, ...], reading: Reading) -> Iterator
     """Object to "the lungs are normal" beside a suspected finding of the lungs."""
     if _THE_REST.search(text):
         return
-    named = {claim.finding for claim in claims}
+    named = {claim.finding for claim in claims if claim.finding is not None}
     for claim in claims:
         if claim.finding is not None or claim.assertion is not Assertion.ABSENT:
             continue
         denied = findings_denied(claim.text) or frozenset()
         for found in reading.findings:
-            if found.suspected and found.name in denied and found.name not in named:
+            elsewhere = of_the_other_side(claim, found)
+            if found.suspected and found.name in denied - named and not elsewhere:
                 yield f"{claim.text!r} denies {found.name}, which is suspected"

@@ -28,8 +28,8 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     said = _said(statement)
     if said is None and statement.side is None:
         return not_applicable("no side is named")
-    if statement.assertion is Assertion.ABSENT and said is statement.side is Side.BILATERAL:
-        return judged([], "both sides are denied")
+    if _denies_a_side(statement, case, said):
+        return judged([], "what is denied of a side lies on no side")
     problems = _problems(statement, case, said, set(_sides_of_evidence(statement, reading)))
     return judged(problems, "words, code and evidence name the same side")
 
@@ -41,6 +41,15 @@ def _said(statement: Statement) -> Side | None:
     if not own or len(own) == len(claims):
         return named_side(statement.text)
     return _together({side for side in own if side is not None})
+
+
+def _denies_a_side(statement: Statement, case: Case, said: Side | None) -> bool:
+    """Tell whether a denial of a side rests on scores alone; both sides need no orientation."""
+    if statement.assertion is not Assertion.ABSENT or said is not statement.side:
+        return False
+    if evidence_of(statement, RegionEvidence) or evidence_of(statement, ExtentEvidence):
+        return False
+    return said is Side.BILATERAL or case.study.orientation_known
 
 
 def _sides_of_evidence(statement: Statement, reading: Reading) -> Iterator[Side]:

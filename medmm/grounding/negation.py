@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from medmm.domain.draft import Assertion, Case, MeasurementEvidence, Statement
-from medmm.domain.reading import Reading
+from medmm.domain.reading import Finding, Reading
+from medmm.grounding.claims import of_the_other_side
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
+from medmm.language.claims import claims_of
 from medmm.language.normality import findings_denied, says_normal
 from medmm.language.report_parser import Polarity, clauses, findings_named, polarity
 
@@ -59,11 +61,11 @@ def _wording_problems(statement: Statement, said: Polarity) -> Iterator[str]:
 
 
 def _score_problems(statement: Statement, reading: Reading) -> Iterator[str]:
-    suspected = {f.name for f in reading.findings if f.suspected}
-    names = (
-        {statement.finding} if statement.finding else _denied_by_structures(statement, suspected)
-    )
-    above = suspected & names
+    suspected = tuple(f for f in reading.findings if f.suspected)
+    if statement.finding is not None:
+        above = {statement.finding} & {f.name for f in suspected}
+    else:
+        above = _denied_by_structures(statement, suspected)
     if statement.assertion is Assertion.ABSENT:
         for name in sorted(above):
             yield f"{name} is at or above its operating point"
@@ -76,9 +78,19 @@ def _score_problems(statement: Statement, reading: Reading) -> Iterator[str]:
         yield "something is affirmed although no finding reached its operating point"
 
 
-def _denied_by_structures(statement: Statement, suspected: set[str]) -> set[str]:
+def _denied_by_structures(statement: Statement, suspected: tuple[Finding, ...]) -> set[str]:
     """Return what a sentence without a finding denies: all, unless it names structures alone."""
-    denied = [findings_denied(clause) for clause in clauses(statement.text)]
-    if statement.assertion is not Assertion.ABSENT or not denied or None in denied:
-        return suspected
-    return {name for names in denied if names is not None for name in names}
+    everything = {found.name for found in suspected}
+    if statement.assertion is not Assertion.ABSENT:
+        return everything
+    denied: set[str] = set()
+    for claim in claims_of(statement.text):
+        of_structures = findings_denied(claim.text)
+        if of_structures is None:
+            return everything
+        denied |= {
+            found.name
+            for found in suspected
+            if found.name in of_structures and not of_the_other_side(claim, found)
+        }
+    return denied

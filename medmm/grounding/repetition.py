@@ -15,25 +15,26 @@ _SIDES = frozenset({Side.LEFT, Side.RIGHT})
 
 def examine(statement: Statement, draft: Draft, case: Case, reading: Reading) -> Result:
     """Compare a statement with the others of its section; of two alike the later one fails."""
-    others = [
-        s for s in draft.statements if s.section is statement.section and s.id != statement.id
-    ]
-    ids = [s.id for s in draft.statements]
-    problems = []
-    for other in others:
-        earlier = statement.id in ids and ids.index(other.id) < ids.index(statement.id)
-        problems += _problems(statement, other, earlier=earlier)
+    own, problems = _named(statement), []
+    earlier = True
+    for other in draft.statements:
+        if other.id == statement.id:
+            earlier = False
+        elif other.section is statement.section:
+            problems += _problems(statement, own, other, earlier=earlier)
     return judged(problems, "said once, and not contradicted")
 
 
-def _problems(statement: Statement, other: Statement, *, earlier: bool) -> Iterator[str]:
+def _problems(
+    statement: Statement, own: list[Claim], other: Statement, *, earlier: bool
+) -> Iterator[str]:
     if earlier and _words(statement) == _words(other):
         yield f"says the same as {other.id}"
         return
-    if Assertion.REPORTED in (statement.assertion, other.assertion):
+    if not own or Assertion.REPORTED in (statement.assertion, other.assertion):
         return
-    own, its = _named(statement), _named(other)
-    if earlier and own and {_key(c) for c in own} <= {_key(c) for c in its}:
+    its = _named(other)
+    if earlier and {_key(c) for c in own} <= {_key(c) for c in its}:
         yield f"says the same as {other.id}"
     for claim in own:
         for against in its:

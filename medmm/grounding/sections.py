@@ -1,4 +1,4 @@
-"""G22: a reading that says something has findings in its draft, and an impression has findings."""
+"""G22: findings stand in the draft where the reading has some, and beside an impression."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def examine(statement: Statement, draft: Draft, case: Case, reading: Reading) ->
         return not_applicable("looked at in the impression, or in the first statement")
     if any(s.section is Section.FINDINGS for s in draft.decidable):
         return passed("the draft has findings")
-    if reading.measurements or any(f.suspected or f.ruled_out for f in reading.findings):
+    if reading.measurements or any(f.suspected for f in reading.findings):
         return failed("the draft states no findings, and the reading has some")
     if any(
         s.summarises is None and s.finding is not None

@@ -19,7 +19,7 @@ from medmm.domain.plain_text import clean
 from medmm.domain.reading import Reading
 from medmm.domain.record import Fact, Quantity
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
-from medmm.language.numbers import Number, dates_named, numbers_named
+from medmm.language.numbers import Number, dates_named, numbers_named, without_dates
 from medmm.language.record_words import fact_words, without_words_of
 from medmm.presentation.value_words import unit_words
 
@@ -93,7 +93,7 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     reported = statement.assertion is Assertion.REPORTED
     text = _counted(without_words_of(statement.text, facts)) if reported else statement.text
     numbers, dates = (
-        numbers_named(text, {form for v in values for form in _forms(v.unit)}),
+        numbers_named(without_dates(text), {form for v in values for form in _forms(v.unit)}),
         dates_named(text),
     )
     if not numbers and not dates:

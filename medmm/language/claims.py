@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from medmm.domain.claim import Assertion, Claim, Size
 from medmm.language.comparison import comparing_words
@@ -39,6 +40,7 @@ _PLACELESS = re.compile(
 )
 
 
+@lru_cache(maxsize=512)  # the statements of a few drafts: each check asks for their claims
 def claims_of(text: str) -> tuple[Claim, ...]:
     """Split a text into what its clauses claim, in their order.
 

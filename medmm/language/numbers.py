@@ -40,9 +40,62 @@ _DIGITS = r"(?<![\w.])(?<![A-Za-z]-)[-+−]?(?P<number>\d+(?:\.\d+)?)(?![\d.]*\d
 _UNIT = r"%|[A-Za-zµμ\[{°][\w/%.\[\]{}*^µμ°]*"
 
 
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|(?-i:May|MAY)|june?|july?|aug(?:ust)?|"
+    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_YEAR = r"(?P<year>(?:19|20)\d{2})(?![\d.]*\d)"
+_WRITTEN_DATES = (
+    re.compile(r"(?<!\d)(?P<year>\d{4})[-/.](?P<number>\d{2})(?:[-/.](?P<day>\d{2}))?(?!\d)"),
+    re.compile(r"(?<![\d./-])\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})(?![\d./-]*\d)"),
+    re.compile(r"(?<![\d./-])\d{1,2}[./](?:19|20)\d{2}(?!\d)"),
+    re.compile(
+        rf"\b(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s-]+(?:of\s+)?)?{_MONTH}[\s,-]+(?:of\s+)?{_YEAR}",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"\b{_MONTH}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:[\s,]+{_YEAR})?(?![\d.]*\d)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?!may\s+\w)(?!mar\b){_MONTH}\b",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"\b(?:in|since|of|from|until|by|last)\s+(?!may\b){_MONTH}(?!\w)", re.IGNORECASE),
+    re.compile(rf"(?<![\w.,]){_YEAR}(?!\s?(?:m[lmg]|c[mc]|g|HU|x|%)\b|\s?%)", re.IGNORECASE),
+)
+
+
 def dates_named(text: str) -> tuple[str, ...]:
-    """Return dates written as YYYY-MM or YYYY-MM-DD."""
-    return tuple(_DATE.findall(text))
+    """Return the dates of a text as YYYY, YYYY-MM or YYYY-MM-DD; as written if it is ambiguous.
+
+    A date with numbers alone ("03/04/2021") is ambiguous, and so is one without a year.
+    """
+    found: dict[tuple[int, int], str] = {}
+    for pattern in _WRITTEN_DATES:
+        for match in pattern.finditer(text):
+            if not any(a < match.end() and match.start() < b for a, b in found):
+                found[match.span()] = _iso(match)
+    return tuple(found[span] for span in sorted(found))
+
+
+def without_dates(text: str) -> str:
+    """Blank the dates of a text, so that their numbers are none of it."""
+    for pattern in _WRITTEN_DATES:
+        text = pattern.sub(blank, text)
+    return text
+
+
+def _iso(match: re.Match[str]) -> str:
+    parts = match.groupdict()
+    year, month, day = parts.get("year"), parts.get("month"), parts.get("day")
+    if year is None:
+        return match.group().strip()
+    number = parts.get("number") or (month and f"{_MONTHS.index(month[:3].casefold()) + 1:02d}")
+    if not number:
+        return year
+    return f"{year}-{number}" + (f"-{int(day):02d}" if day else "")
 
 
 def numbers_named(text: str, units: Iterable[str] = ()) -> tuple[Number, ...]:

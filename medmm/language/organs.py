@@ -44,4 +44,11 @@ def organs() -> tuple[Organ, ...]:
 
 def organs_named(text: str) -> tuple[Organ, ...]:
     """Return the organs that a text names."""
+    if not _any_organ().search(text):
+        return ()
     return tuple(organ for organ in organs() if organ.words.search(text))
+
+
+@cache
+def _any_organ() -> re.Pattern[str]:
+    return whole_words("|".join(row["phrases"] for row in rows_of("organ_words")))

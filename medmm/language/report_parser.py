@@ -39,7 +39,10 @@ _TURNS = (
 _CLAUSE_ENDS = re.compile(f"{_STOPS}|{_TURNS}", re.IGNORECASE)
 _TURNS_ALONE = re.compile(_TURNS, re.IGNORECASE)
 # The rest of "no consolidation, large effusion, or pneumothorax", which the denial still governs.
-_LISTED = re.compile(r"(?!there\b)[^.;!?]*?,\s+(?:or|nor)\b", re.IGNORECASE)
+_LISTED = re.compile(
+    r"(?!there\b)[^.;!?]*?,\s+(?:or|nor)\b|(?:suspicious|large)\b[^.;!?]*?\b(?:or|nor)\b",
+    re.IGNORECASE,
+)
 # They hold a denying word and don't deny the finding: they leave it open.
 _OPEN = any_of(
     r"(?:can(?:not|['’]t|_not)|could_not|couldn['’]t|not|never)_(?:be_|been_)?(?:\w+ly_)?"
@@ -122,14 +125,16 @@ _HEDGING = any_of(
     "uncertain",
     "consider",
     "appears?",
+    "borderline",
+    r"upper_limits?_(?:of_)?normal",
 )
 
 
 @cache
-def _phrases() -> tuple[tuple[re.Pattern[str], str | None, bool], ...]:
+def _phrases() -> tuple[tuple[str, re.Pattern[str], str | None, bool], ...]:
     """Compile each phrase with its finding and whether it denies by itself, longest first.
 
-    The finding is None for look-alikes.
+    Before it stands a word that it can't do without. The finding is None for look-alikes.
     """
     text = files("medmm.language").joinpath("data/finding_words.csv").read_text(encoding="utf-8")
     found: list[tuple[str, str | None, bool]] = []
@@ -137,7 +142,17 @@ def _phrases() -> tuple[tuple[re.Pattern[str], str | None, bool], ...]:
         for column, denies in (("phrases", False), ("normal_phrases", True)):
             found += [(p, row["name"] or None, denies) for p in row[column].split("|") if p]
     found.sort(key=lambda item: (-len(item[0]), item[0]))
-    return tuple((any_of(phrase.replace(" ", "_")), name, denies) for phrase, name, denies in found)
+    return tuple(
+        (_needed(phrase), any_of(phrase.replace(" ", "_")), name, denies)
+        for phrase, name, denies in found
+    )
+
+
+def _needed(phrase: str) -> str:
+    """Return the longest word of a phrase, in lower case; "" if each may be missing."""
+    certain = re.sub(r"\([^)]*\)\??", " ", phrase)
+    words = re.findall(r"[a-z]+(?![a-z?*])", certain.casefold())
+    return max(words, key=len, default="")
 
 
 def findings_named(text: str) -> dict[str, Polarity]:
@@ -158,8 +173,9 @@ def findings_of_clause(clause: str) -> dict[str, Polarity]:
     """Return the findings that one clause names, as `findings_named` does, without splitting it."""
     said: dict[str, Polarity] = {}
     spans: dict[tuple[int, int], set[tuple[str | None, bool]]] = {}
-    for pattern, name, denies in _phrases():
-        for match in pattern.finditer(clause):
+    lower = clause.casefold()
+    for needed, pattern, name, denies in _phrases():
+        for match in pattern.finditer(clause) if needed in lower else ():
             spans.setdefault(match.span(), set()).add((name, denies))
     for (start, stop), meanings in sorted(_outermost(spans).items(), key=itemgetter(0)):
         for name, denies in meanings:

@@ -137,12 +137,17 @@ def _share(
 
 
 def _cost(reports: Sequence[LabelledReport]) -> dict[str, float]:
-    """Time the checks of rule-written drafts, in ms of processor time a draft."""
-    taken = []
-    for one in reports[:TIMED_DRAFTS]:
+    """Time the checks of rule-written drafts, in ms of processor time a draft.
+
+    The tables are read before; what was parsed of the draft before is forgotten.
+    """
+    taken: list[float] = []
+    for one in [reports[0], *reports[:TIMED_DRAFTS]]:
         case, reading = case_and_reading(one)
         draft = RuleWriter().write(case, reading)
+        claims_of.cache_clear()
         start = time.process_time()
         check(draft, case, reading)
         taken.append(1000 * (time.process_time() - start))
+    taken = taken[1:]
     return {"median": float(np.median(taken)), "most": float(np.max(taken)), "drafts": len(taken)}

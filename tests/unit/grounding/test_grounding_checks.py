@@ -135,7 +135,10 @@ def test_checks_are_numbered_in_order_and_described() -> None:
 
 def test_the_number_stands_at_the_top_of_each_file() -> None:
     for one in CHECKS:
-        module = __import__(one.examine.__module__, fromlist=["x"])
+        examine = one.examine or one.examine_in
+        assert examine is not None
+        assert bool(one.examine) != bool(one.examine_in)
+        module = __import__(examine.__module__, fromlist=["x"])
         assert re.match(rf"{one.number}: ", module.__doc__ or "")
 
 
