@@ -20,6 +20,9 @@ from medmm.language.claims import claims_of
 from medmm.language.record_words import without_words_of
 from medmm.language.sides import named_side
 
+# A line or a lead enters on a side, though the label of all devices has none.
+_COME_FROM_A_SIDE = frozenset({"Support_Devices"})
+
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """Compare the sides; words that are the record's own are the record's."""
@@ -76,7 +79,7 @@ def _sided(statement: Statement) -> Iterator[tuple[str, bool]]:
     """Yield in words what the statement is of, and whether that has a side."""
     term = finding_terms().get(statement.finding or "")
     if term is not None:
-        yield term.words, term.sided
+        yield term.words, term.sided or term.name in _COME_FROM_A_SIDE
     for item in evidence_of(statement, MeasurementEvidence):
         measured = measurement_terms().get(item.name)
         yield item.name, measured is not None and measured.sided

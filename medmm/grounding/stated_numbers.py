@@ -76,6 +76,8 @@ _DURATION = re.compile(
     rf"\b(?:{'|'.join(_NUMBERS[1:])})(?=[\s-]+(?:hour|day|week|month|year|pack)s?\b)", re.IGNORECASE
 )
 
+_RATIO = re.compile(r"\b(?:ratio|index|CTR)\b", re.IGNORECASE)
+
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """Compare numbers, units and dates of the text with the evidence, rounded as written."""
@@ -102,6 +104,8 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
         return not_applicable("no number is stated")
     problems = [p for n in numbers for p in _number_problems(n, values)]
     problems += _date_problems(dates, facts)
+    if _RATIO.search(text) and not reported and not evidence_of(statement, MeasurementEvidence):
+        problems.append("a ratio is stated that was not measured")
     if not reported:
         problems += _length_problems(numbers, statement, case)
     return judged(problems, "numbers, units and dates agree with the evidence")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from medmm.domain.claim import Assertion, Claim, Size
+from medmm.domain.vocabulary import finding_terms
 from medmm.language.comparison import comparing_words
 from medmm.language.normality import says_normal
 from medmm.language.numbers import numbers_named
@@ -75,16 +76,21 @@ def _claims(clause: str) -> Iterator[Claim]:
     named: dict[str | None, Polarity] = dict(findings_of_clause(clause).items())
     named = named or {None: Polarity.DENIED if says_normal(clause) else polarity(clause)}
     changes, places = comparing_words(clause), places_named(clause)
+    any_sided = any(_sided(finding) for finding in named)
     for finding, said in named.items():
         yield Claim(
             finding=finding,
             assertion=ASSERTIONS[said],
-            side=named_side(clause),
+            side=named_side(clause) if _sided(finding) or not any_sided else None,
             place=places[0] if places else None,
             sizes=sizes_named(clause),
             change=changes[0] if changes else None,
             text=clause,
         )
+
+
+def _sided(finding: str | None) -> bool:
+    return finding is None or finding_terms()[finding].sided
 
 
 def _whole(parts: tuple[str, ...]) -> Iterator[str]:

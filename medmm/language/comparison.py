@@ -31,7 +31,9 @@ _COMPARING = re.compile(
     r"(?:much\s+)?the\s+same(?=\s+(?:as|size|appearance|extent|position))|similar\s+to|"
     r"much\s+the\s+same|relative\s+to|used\s+to\s+be|(?<!well )(?<!well-)develop(?:ed|ing|ment)|"
     r"reappear(?:s|ed)?|relapsed?|migrat(?:ed|ion)|subsided|receded|faded|abated|came\s+back|"
-    r"come\s+back|than\s+it\s+was|"
+    r"re-?(?:accumulat|expan|identif|develop)\w+|accumulat(?:ed|ing|ion)|further|identical|steady|"
+    r"remission|normali[sz]ed|(?:more|less)\s+(?:prominent|extensive|conspicuous|pronounced|severe|"
+    r"evident|dense|confluent|widespread)|come\s+back|than\s+it\s+was|"
     r"(?:bigger|larger|smaller|wider|denser|thicker|fewer|(?:more|less)\s+\w+)\s+"
     r"(?:than(?!\s+(?:the\s+)?(?:left|right|half|\d))|this\s+time))\b",
     re.IGNORECASE,

@@ -33,6 +33,8 @@ _NOT_NORMAL = re.compile(
     r"normal\s+pressure|\babnormal",
     re.IGNORECASE,
 )
+_WHOLE = "chest"
+_INFLATED = re.compile(r"\b(?:inflated|expanded|aerated|inflation|expansion)\b", re.IGNORECASE)
 _ACUTE = re.compile(r"\bacute\b", re.IGNORECASE)
 
 
@@ -59,6 +61,10 @@ def findings_denied(clause: str) -> frozenset[str] | None:
     named = [row for row in _structures() if row[1].search(clause)]
     if not named:
         return None
+    if _INFLATED.search(clause):
+        return frozenset()
+    if len(named) > 1:  # "the bones of the thorax" are bones
+        named = [row for row in named if row[0] != _WHOLE]
     return frozenset().union(*(row[3] if acute else row[2] for row in named))
 
 

@@ -34,7 +34,7 @@ _TURNS = (
     r";|\b(?:but|however|although|though|yet|except(?:\s+for)?|"
     r"apart\s+from|aside\s+from|otherwise|whereas|while|nevertheless)\b|"
     r"(?P<joined>(?:,|\band\b|\bwith\b)\s+(?:an?\s+)?(?=(?:possib|probab|suspect|suspic|likely|"
-    r"there\s+(?:is|are)|small|large|moderate|mild|severe|subtle|left|right|bilateral)\w*))"
+    r"there\s+(?:is|are)|no\b|without\b|small|large|moderate|mild|severe|subtle|left|right|bilateral)\w*))"
 )
 _CLAUSE_ENDS = re.compile(f"{_STOPS}|{_TURNS}", re.IGNORECASE)
 _TURNS_ALONE = re.compile(_TURNS, re.IGNORECASE)
@@ -74,7 +74,7 @@ _DENYING_BEFORE = any_of(
     "free_of",
     "free_from",
     "clear_of",
-    "negative_for",
+    r"negative_(?:for|with_(?:respect|regard)_to|as_to)",
     "neither",
     "denies",
     "denied",
@@ -89,7 +89,10 @@ _DENYING_AFTER = any_of(
     "absent",
     r"(?:is|are|was|were|has_been|have_been)_(?:excluded|ruled_out|negative|unlikely|refuted)",
     r"not_(?:\w+ly_)?(?:seen|present|visible|visuali[sz]ed|identified|evident|detected|found|"
-    r"suspected|demonstrated|apparent|noted|shown|observed)",
+    r"suspected|demonstrated|apparent|noted|shown|observed|appreciated|recogni[sz]ed|confirmed|"
+    r"documented|discernible|established)",
+    r"not_(?:appear|seem)(?:_to_be)?",
+    r"(?:can|could|may|might)_be_(?:excluded|ruled_out)",
     r"(?:is|are)_no",
     "unlikely",
     "ruled_out",
@@ -126,7 +129,12 @@ _HEDGING = any_of(
     "consider",
     "appears?",
     "borderline",
-    r"upper_limits?_(?:of_)?normal",
+    r"(?:upper|top)_(?:limits?_)?(?:of_)?normal",
+    "versus",
+    "vs",
+    "question",
+    r"or_(?:an?_)?(?:infiltrat\w*|atelectasis|pneumonia|scar\w*|consolidation|effusion|infection|"
+    r"edema|aspiration)",
 )
 
 
@@ -150,7 +158,9 @@ def _phrases() -> tuple[tuple[str, re.Pattern[str], str | None, bool], ...]:
 
 def _needed(phrase: str) -> str:
     """Return the longest word of a phrase, in lower case; "" if each may be missing."""
-    certain = re.sub(r"\([^)]*\)\??", " ", phrase)
+    certain, before = phrase, ""
+    while certain != before:
+        certain, before = re.sub(r"\([^()]*\)(?:\?|\{[\d,]+\})?", " ", certain), certain
     words = re.findall(r"[a-z]+(?![a-z?*])", certain.casefold())
     return max(words, key=len, default="")
 
