@@ -73,6 +73,7 @@ def show_beside_findings(
             show_choices(assistant, file, reader, statement)
     for line in view.unstated:
         st.markdown(inert(line))
+    show_withheld(view)
     if view.added:
         st.markdown("**Added by a reader**")
     for statement in view.added:
@@ -80,6 +81,17 @@ def show_beside_findings(
             show_statement(statement)
             show_own_choices(decide, file.case.id, statement)
     show_adding(decide, file)
+
+
+def show_withheld(view: CaseView) -> None:
+    """Show, one click away, what was proposed and is not stated, and why."""
+    if not view.proposed:
+        return
+    with st.expander(view.proposed_title):
+        for one in view.proposed:
+            st.markdown(inert(one.line))
+            for line in one.details:
+                st.caption(inert(line))
 
 
 def show_impression_head(decide: Decide, file: CaseFile, view: CaseView) -> None:

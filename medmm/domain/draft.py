@@ -9,6 +9,7 @@ from enum import Enum
 
 from medmm.domain.claim import CLAIMS as CLAIMS
 from medmm.domain.claim import Assertion as Assertion  # programs know it by this place
+from medmm.domain.claim import Claim
 from medmm.domain.errors import InputError
 from medmm.domain.frame_reference import FrameReference
 from medmm.domain.images import ImageReference
@@ -230,6 +231,8 @@ class Fate(Enum):
     STATED = "stated"
     REPLACED = "replaced"  # another statement of the same finding stands in its place
     WITHHELD = "withheld"
+    REWORDED = "reworded"  # a statement says the same claims in other words
+    REFUSED = "refused"  # a check that blocks failed on its words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +247,8 @@ class SentenceRecord:
         reason: why it is not stated as it was proposed; empty if it is.
         verdicts: of the checks on its words, as if they were stated; those of a stated one are its
             statement's.
+        claims: what its words claim; empty in drafts of earlier releases.
+        words: the words that stand in place of its own; of a reworded one alone.
     """
 
     id: str
@@ -253,9 +258,11 @@ class SentenceRecord:
     statement_id: str | None = None
     reason: str = ""
     verdicts: tuple[Verdict, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    words: str = ""
 
     def __post_init__(self) -> None:
-        if self.fate is not Fate.WITHHELD and self.statement_id is None:
+        if self.fate not in (Fate.WITHHELD, Fate.REFUSED) and self.statement_id is None:
             raise InputError(
                 f"a sentence that was {self.fate.value} names no statement",
                 remedy="name the statement",
@@ -265,6 +272,12 @@ class SentenceRecord:
             raise InputError(
                 "a sentence has a reason exactly where it is not stated",
                 remedy="say why it is not stated",
+                sentence=self.id,
+            )
+        if (self.fate is Fate.REWORDED) != bool(self.words.strip()):
+            raise InputError(
+                "a sentence has other words exactly where it is reworded",
+                remedy="give the words that stand instead",
                 sentence=self.id,
             )
 

@@ -22,12 +22,17 @@ from medmm.presentation.record_view import RecordView, record_view
 from medmm.presentation.slice_picture import marked_slices, slice_picture
 from medmm.presentation.suspicion_words import ALSO_NOTE
 from medmm.presentation.value_words import MEASURED_HEAD
+from medmm.presentation.withheld import WITHHELD_TITLE
 
 INDENT = 6
 
 
-def draft_page(file: CaseFile, console: Console) -> None:
-    """Print the draft of a case, or that it has none; shown blind, its record."""
+def draft_page(file: CaseFile, console: Console, *, withheld: bool = False) -> None:
+    """Print the draft of a case, or that it has none; shown blind, its record.
+
+    Args:
+        withheld: list also what was proposed and is not stated, with evidence and failed checks.
+    """
     view = case_view(file)
     _print_head(view, console)
     if not view.drafted:
@@ -47,7 +52,7 @@ def draft_page(file: CaseFile, console: Console) -> None:
             console.print(statement_panel(statement))
         if section is Section.FINDINGS:
             print_also_suspected(view, console)
-    _print_proposed(view, console)
+    _print_proposed(view, console, whole=withheld)
     if _localised(file):
         _print_measured(view, console)
     _print_limits(view, console)
@@ -153,12 +158,19 @@ def _print_marked(file: CaseFile, console: Console) -> None:
         console.print(_hanging(Text("▣", style="cyan"), Text(words)))
 
 
-def _print_proposed(view: CaseView, console: Console) -> None:
-    """Say what a language model proposed and the draft does not state, and why, for who asks."""
+def _print_proposed(view: CaseView, console: Console, *, whole: bool) -> None:
+    """Say how much a language model proposed and the draft does not state; the rest on request."""
     if view.proposed:
-        console.print(Rule("PROPOSED, NOT STATED", align="left", style="dim"))
-    for line in view.proposed:
-        console.print(_hanging(Text("  ·", style="dim"), Text(plain(line), style="dim")))
+        console.print(Rule(WITHHELD_TITLE.upper(), align="left", style="dim"))
+    if view.proposed and not whole:
+        words = f"{view.proposed_title}; --withheld lists them with the reasons"
+        console.print(_hanging(Text("  ·", style="dim"), Text(words, style="dim")))
+        return
+    for one in view.proposed:
+        lines = Text(plain(one.line), style="dim")
+        for line in one.details:
+            lines.append(f"\n{plain(line)}", style="dim")
+        console.print(_hanging(Text("  ·", style="dim"), lines))
 
 
 def _localised(file: CaseFile) -> bool:

@@ -44,6 +44,7 @@ from medmm.grounding import (
 )
 from medmm.grounding.own_words import own_words
 from medmm.grounding.verdicts import Examine, ExamineInDraft, Result, not_applicable
+from medmm.language.claims import claims_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,8 +291,13 @@ def check(draft: Draft, case: Case, reading: Reading) -> CheckedDraft:
         for statement in draft.decidable
         for one in CHECKS
     )
-    sentences = tuple(_judged(record, case, reading) for record in draft.sentences)
+    sentences = tuple(_judged(_parsed(record), case, reading) for record in draft.sentences)
     return CheckedDraft(draft=replace(draft, sentences=sentences), verdicts=verdicts)
+
+
+def _parsed(record: SentenceRecord) -> SentenceRecord:
+    """Add to a sentence what its words claim."""
+    return replace(record, claims=record.claims or claims_of(record.proposal.text))
 
 
 def _judged(record: SentenceRecord, case: Case, reading: Reading) -> SentenceRecord:

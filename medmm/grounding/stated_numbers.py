@@ -104,7 +104,8 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
         return not_applicable("no number is stated")
     problems = [p for n in numbers for p in _number_problems(n, values)]
     problems += _date_problems(dates, facts)
-    if _RATIO.search(text) and not reported and not evidence_of(statement, MeasurementEvidence):
+    unmeasured = not evidence_of(statement, MeasurementEvidence) and not of_a_reader(statement)
+    if _RATIO.search(text) and unmeasured and not reported:
         problems.append("a ratio is stated that was not measured")
     if not reported:
         problems += _length_problems(numbers, statement, case)

@@ -17,7 +17,6 @@ _NO_SIDE = any_of(
     r"left_(?=(?:the_)?(?:hospital|ward|department|home)\b|against)",
     r"right_(?:away|now|after|diagnosis|decision|answer|time|patient|angles?|order|way)",
     r"all_right",
-    r"(?:left|right)_(?=ventric|atri)",  # chambers of the heart
 )
 
 _ANATOMY = (

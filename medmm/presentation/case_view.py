@@ -33,11 +33,11 @@ from medmm.presentation.draft_words import (
     made_by,
     mark_words,
     own_rows,
-    unstated_sentence,
 )
 from medmm.presentation.evidence_words import EvidenceView, evidence_lines, evidence_view
 from medmm.presentation.suspicion_words import operating_point_words, suspected_line, unstated_words
 from medmm.presentation.value_words import MeasurementRow, measurement_rows
+from medmm.presentation.withheld import WithheldView, withheld, withheld_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,10 +203,15 @@ class CaseView:
     without_draft: str = NO_DRAFT
     also: tuple[StatementView, ...] = ()
     unstated: tuple[str, ...] = ()
-    proposed: tuple[str, ...] = ()
+    proposed: tuple[WithheldView, ...] = ()
     own: tuple[StatementView, ...] = ()
     suspected: str = ""
     images: tuple[str, ...] = ()
+
+    @property
+    def proposed_title(self) -> str:
+        """How many sentences were proposed and are not stated; "" if none."""
+        return withheld_count(len(self.proposed)) if self.proposed else ""
 
     @property
     def title(self) -> str:
@@ -285,7 +290,7 @@ def case_view(file: CaseFile) -> CaseView:
         without_draft=NOTHING_ELSE if file.blind else NO_DRAFT,
         also=_also(file),
         unstated=tuple(map(unstated_words, file.unstated)),
-        proposed=_proposed(draft) if draft else (),
+        proposed=withheld(draft) if draft else (),
         own=_own(file),
         suspected=suspected_line(file.flagged),
         images=image_lines(draft.draft.images_read, draft.draft.images_unread) if draft else (),
@@ -324,10 +329,6 @@ def _checks(draft: CheckedDraft | None, statement: Statement) -> tuple[CheckView
         CheckView(outcome=v.outcome, number=v.check, reason=v.reason, severity=v.severity)
         for v in verdicts
     )
-
-
-def _proposed(draft: CheckedDraft) -> tuple[str, ...]:
-    return tuple(filter(None, map(unstated_sentence, draft.draft.sentences)))
 
 
 def _also(file: CaseFile) -> tuple[StatementView, ...]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from medmm.domain.draft import (
     CheckedDraft,
-    Fate,
     Generation,
     Outcome,
     Section,
-    SentenceRecord,
     Statement,
     Verdict,
 )
@@ -81,14 +79,6 @@ def decision_word(decision: Decision | None) -> str | None:
         if isinstance(decision, Edit)
         else "rejected"
     )
-
-
-def unstated_sentence(record: SentenceRecord) -> str:
-    """Word what was proposed, what stands in its place, and why; "" if it is stated."""
-    if record.fate is Fate.STATED:
-        return ""
-    instead = f" by {record.statement_id}" if record.fate is Fate.REPLACED else ""
-    return f"{record.id} “{record.proposal.text}” {record.fate.value}{instead}: {record.reason}"
 
 
 def made_by(draft: CheckedDraft) -> str:

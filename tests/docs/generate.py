@@ -19,6 +19,7 @@ from medmm.domain.roles import role_table, roles
 from medmm.domain.vocabulary import finding_terms, measurement_terms
 from medmm.evaluation.cards.findings import beside_chance, said_table, sides_table, sides_text
 from medmm.evaluation.cards.tables import figure, table
+from medmm.evaluation.reports import checked_summary
 from medmm.evaluation.reports.summary import summary
 from tests.docs.conformance import conformance_md
 from tests.docs.mr_figures import mr_md, mr_page_md
@@ -218,14 +219,22 @@ def checks_md() -> str:
     return (
         MADE
         + "# Checks\n\nEvery statement of a draft gets a verdict of every check, and so does what is also suspected. A statement "
-        + "that failed one that blocks can't be accepted unchanged. The same checks but G10 are run on the words that readers "
-        + "write (edits, added findings, their own impression): there they warn, and refuse nothing. What a language model "
-        + "proposed and is not stated is checked too: that informs, and asks nobody anything.\n\n"
+        + "that failed one that blocks can't be accepted unchanged. The words that readers write (edits, added findings, their "
+        + "own impression) are checked as the last column says: there a check warns, and refuses nothing. What a language model "
+        + "proposed and is not stated is checked too, but not against a draft (G20 to G22): that informs, and asks nobody "
+        + "anything. How many errors the checks notice, and how many true sentences they stop, stands in "
+        + "[the evaluation](checks-evaluation.md).\n\n"
         + table(["no.", "check", "what it holds", "failed in a draft", "in a reader's words"], rows)
         + "\n## Words and probability\n\nWhat a calibrated probability means in words, as it stands beside it on every page, and "
         + "the strongest words that it bears in a draft (G10).\n\n"
         + table(["from", "meaning", "said at most to be", "source"], words)
     )
+
+
+def checks_evaluation_md() -> str:
+    """What the checks flag, from the kept result of `python -m pipelines.evaluate checks`."""
+    found = json.loads((DOCS / "checks-evaluation.json").read_text(encoding="utf-8"))
+    return MADE + checked_summary.summary(found)
 
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -235,6 +244,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_md,
     "vocabulary.md": vocabulary_md,
     "checks.md": checks_md,
+    "checks-evaluation.md": checks_evaluation_md,
     "conformance.md": lambda: MADE + conformance_md(),
 }
 

@@ -88,9 +88,11 @@ def _tokens(pairs: list[tuple[str, float]], known: bool) -> dict[str, Any]:
 
 FATES = st.sampled_from(
     [
-        {"fate": Fate.STATED, "statement_id": "s1", "reason": ""},
-        {"fate": Fate.REPLACED, "statement_id": "s1", "reason": "too sure"},
-        {"fate": Fate.WITHHELD, "statement_id": None, "reason": "not read"},
+        {"fate": Fate.STATED, "statement_id": "s1", "reason": "", "words": ""},
+        {"fate": Fate.REPLACED, "statement_id": "s1", "reason": "too sure", "words": ""},
+        {"fate": Fate.WITHHELD, "statement_id": None, "reason": "not read", "words": ""},
+        {"fate": Fate.REFUSED, "statement_id": None, "reason": "G4: compares", "words": ""},
+        {"fate": Fate.REWORDED, "statement_id": "s1", "reason": "G2", "words": "No edema."},
     ]
 )
 

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 case_app = typer.Typer(help="Look at a case, claim it, say how urgent it is.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
+Withheld = Annotated[
+    bool,
+    typer.Option(
+        "--withheld",
+        help="List what a language model proposed and the draft does not state, with the reason, "
+        "the evidence and the checks that failed.",
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -64,6 +72,7 @@ def draft(
     html: Annotated[
         Path | None, typer.Option(help="Also write a page with picture, heat-maps and draft.")
     ] = None,
+    withheld: Withheld = False,
 ) -> None:
     """Admit a study, open its case, and draft it. Signs nothing.
 
@@ -85,7 +94,7 @@ def draft(
         checked = assistant.draft(case.id, by=by)
         file = assistant.case(case.id, by=by)
         write_json({**to_json(checked), "suspected": listed(file)}) if as_json else draft_page(
-            file, out()
+            file, out(), withheld=withheld
         )
         if html is not None:
             _write_page(file, html)
@@ -199,6 +208,7 @@ def case_show(
             "--blind", help="Images and record alone: no reading, draft, decision or report."
         ),
     ] = False,
+    withheld: Withheld = False,
 ) -> None:
     """Print a case: its draft, or its signed report."""
     from medmm.doors.draft_page import draft_page
@@ -213,7 +223,7 @@ def case_show(
         elif file.report is not None:
             out().print(plain(assistant.render(file.report.id, by=by)))
         else:
-            draft_page(file, out())
+            draft_page(file, out(), withheld=withheld)
         if html is not None:
             _write_page(file, html)
 

@@ -43,9 +43,10 @@ from tests.language_models import say
 HOSTILE = "<script>alert(1)</script> [bold]x[/bold] \" onload='x'"
 
 
-def printed(file: Any) -> str:
+def printed(file: Any, *, withheld: bool = False) -> str:
     text = io.StringIO()
-    draft_page(file, Console(file=text, width=80, no_color=True, highlight=False))
+    console = Console(file=text, width=80, no_color=True, highlight=False)
+    draft_page(file, console, withheld=withheld)
     return text.getvalue()
 
 
@@ -71,7 +72,11 @@ def test_what_was_proposed_and_is_not_stated_is_told_after_the_findings_with_why
         record("p2", "Large effusion.", Fate.REPLACED, "too sure"),
         record("p3", "\x1b[31m[bold]Mass.", Fate.WITHHELD, "not read"),
     )
-    page = printed(make_case_file(draft=make_checked_draft(make_draft(sentences=sentences))))
+    file = make_case_file(draft=make_checked_draft(make_draft(sentences=sentences)))
+    counted = printed(file)
+    assert "2 sentences proposed, not stated; --withheld lists them" in counted
+    assert "Large effusion" not in counted
+    page = printed(file, withheld=True)
     told = page[page.index("PROPOSED, NOT STATED") : page.index("NOT EVALUATED")]
     assert "p2 “Large effusion.” replaced by s2: too sure" in told
     assert "[bold]Mass.” withheld: not read" in told
