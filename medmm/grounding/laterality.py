@@ -50,7 +50,7 @@ def _denies_a_side(statement: Statement, case: Case, said: Side | None) -> bool:
     """Tell whether a denial of a side rests on scores alone; both sides need no orientation."""
     if statement.assertion is not Assertion.ABSENT or said is not statement.side:
         return False
-    if evidence_of(statement, RegionEvidence) or evidence_of(statement, ExtentEvidence):
+    if any(isinstance(e, RegionEvidence | ExtentEvidence) for e in statement.evidence):
         return False
     return said is Side.BILATERAL or case.study.orientation_known
 

@@ -15,7 +15,8 @@ _SIDES = frozenset({Side.LEFT, Side.RIGHT})
 
 def examine(statement: Statement, draft: Draft, case: Case, reading: Reading) -> Result:
     """Compare a statement with the others of its section; of two alike the later one fails."""
-    own, problems = _named(statement), []
+    own = _named(statement)
+    problems: list[str] = []
     earlier = True
     for other in draft.statements:
         if other.id == statement.id:

@@ -9,7 +9,7 @@ from medmm.domain.claim import CLAIMS, Assertion
 from medmm.domain.draft import Case, ExtentEvidence, MeasurementEvidence, Statement
 from medmm.domain.reading import Reading
 from medmm.domain.study import Modality
-from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
+from medmm.grounding.verdicts import Result, judged, not_applicable
 from medmm.language.claims import claims_of
 from medmm.language.normality import says_normal
 from medmm.language.plain_words import says_nothing
@@ -26,7 +26,7 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """
     if statement.assertion is Assertion.REPORTED:
         return not_applicable("reported from the record")
-    if evidence_of(statement, MeasurementEvidence) or evidence_of(statement, ExtentEvidence):
+    if any(isinstance(e, MeasurementEvidence | ExtentEvidence) for e in statement.evidence):
         return not_applicable("a measurement or a place is stated")
     if case.study.modality is not Modality.RADIOGRAPH and statement.generation is None:
         return not_applicable("written by rules")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,11 +107,8 @@ def _measured(statements: Sequence[Planted], half: Half) -> dict[str, Any]:
         "templates": {
             kind: sum(t.kind == kind and t.half is half for t in templates()) for kind in kinds()
         },
-        "kinds": {
-            kind: _share(statements, verdicts, lambda one, kind=kind: one.kind == kind)
-            for kind in (*kinds(), TRUE)
-        },
-        "errors": _share(statements, verdicts, lambda one: one.kind != TRUE),
+        "kinds": {kind: _share(statements, verdicts, {kind}) for kind in (*kinds(), TRUE)},
+        "errors": _share(statements, verdicts, set(kinds())),
         "by_check": {
             c.number: {
                 kind: sum(
@@ -129,9 +126,9 @@ def _measured(statements: Sequence[Planted], half: Half) -> dict[str, Any]:
 def _share(
     statements: Sequence[Planted],
     verdicts: Sequence[tuple[Verdict, ...]],
-    wanted: Callable[[Planted], bool],
+    of_kinds: set[str],
 ) -> dict[str, Any]:
-    rows = [(one, of) for one, of in zip(statements, verdicts, strict=True) if wanted(one)]
+    rows = [(one, of) for one, of in zip(statements, verdicts, strict=True) if one.kind in of_kinds]
     hits = np.array([bool(of) for _, of in rows], dtype=bool)
     return share(hits, [one.about.report.uid for one, _ in rows])
 

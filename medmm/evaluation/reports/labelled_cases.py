@@ -101,12 +101,13 @@ def written_sentences(text: str) -> list[str]:
 
 def said_in(sentence: str) -> dict[str, int]:
     """Return what a sentence says of each finding: PRESENT, UNCERTAIN or ABSENT."""
-    lower, found = sentence.lower(), {}
+    lower = sentence.lower()
+    found: dict[str, int] = {}
     labels = labeller().label(sentence)
     for label in ABNORMAL:
         value = labels[label]
-        for name, words in OF_LABEL.get(label, ()) if value is not None else ():
-            if not words or re.search(words, lower):
+        for name, words in OF_LABEL.get(label, ()):
+            if value is not None and (not words or re.search(words, lower)):
                 found[name] = value
     for name, words in BY_WORDS.items():
         match = re.search(words, lower)
