@@ -211,7 +211,11 @@ def noun(kind: type) -> st.SearchStrategy[Any]:
         )
     if kind is SentenceRecord:
         rest = st.fixed_dictionaries(
-            {n: s for n, s in fields.items() if n not in ("fate", "statement_id", "reason")}
+            {
+                n: s
+                for n, s in fields.items()
+                if n not in ("fate", "statement_id", "reason", "words")
+            }
         )
         return st.tuples(rest, FATES).map(lambda both: kind(**both[0], **both[1]))
     if kind is Draft:
