@@ -248,7 +248,7 @@ def reports(options: argparse.Namespace) -> int:
 
 
 def checks(options: argparse.Namespace) -> int:
-    """Measure the checks on planted errors and true statements; with `--write` keep the figures."""
+    """Measure the checks on planted errors and true statements; `--write` keeps it."""
     try:
         _there(CHECKS, options.data)
         if options.write:

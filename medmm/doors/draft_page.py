@@ -171,7 +171,7 @@ def _print_marked(file: CaseFile, console: Console) -> None:
 
 
 def _print_proposed(view: CaseView, console: Console, *, whole: bool) -> None:
-    """Say how much a language model proposed and the draft does not state; the rest on request."""
+    """Say how much a language model proposed that the draft does not state."""
     if view.proposed:
         console.print(Rule(WITHHELD_TITLE.upper(), align="left", style="dim"))
     if view.proposed and not whole:

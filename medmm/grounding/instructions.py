@@ -9,7 +9,7 @@ from medmm.language.addressing import addressing_words
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
-    """Look for words that speak to the reader or to a system; the record's own are the record's."""
+    """Look for words that speak to the reader or to a system, beyond the record's own."""
     found = addressing_words(writers_words(statement, case))
     quoted = ", ".join(repr(words) for words in found)
     return judged(

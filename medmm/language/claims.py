@@ -1,4 +1,4 @@
-"""The claims of a text: each finding of each clause, with its side, place, sizes and change."""
+"""The claims of a text: each finding of each clause with its side, place and size."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _sided(finding: str | None) -> bool:
 
 
 def _whole(parts: tuple[str, ...]) -> Iterator[str]:
-    """Put what is no clause before the next: "the left" of "the left and right lungs are clear"."""
+    """Put what is no clause before the next, as "the left" in "the left and right lungs"."""
     held = ""
     for part in parts:
         if _PLACELESS.fullmatch(part):

@@ -22,7 +22,7 @@ _POINTED = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageMention:
-    """What words refer to: "slice" with its first and last number; no number of a mere pointer."""
+    """What words refer to: "slice" with its first and last number, or a mere pointer."""
 
     words: str
     what: str

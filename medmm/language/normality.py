@@ -53,7 +53,7 @@ def structures_named(clause: str) -> tuple[str, ...]:
 
 
 def findings_denied(clause: str) -> frozenset[str] | None:
-    """Return the findings that a normal or denying clause denies by the structures that it names.
+    """Return the findings that a clause denies by the structures that it names.
 
     "No acute …" denies what may be acute. None if it names no structure: then it may mean any.
     """

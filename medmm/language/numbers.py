@@ -68,7 +68,7 @@ _WRITTEN_DATES = (
 
 
 def dates_named(text: str) -> tuple[str, ...]:
-    """Return the dates of a text as YYYY, YYYY-MM or YYYY-MM-DD; as written if it is ambiguous.
+    """Return the dates of a text in ISO 8601; as written if one is ambiguous.
 
     A date with numbers alone ("03/04/2021") is ambiguous, and so is one without a year.
     """

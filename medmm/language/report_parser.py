@@ -188,7 +188,7 @@ def _findings_named(text: str) -> Mapping[str, Polarity]:
 
 
 def findings_of_clause(clause: str) -> dict[str, Polarity]:
-    """Return the findings that one clause names, as `findings_named` does, without splitting it."""
+    """Return the findings that one clause names, without splitting it."""
     said: dict[str, Polarity] = {}
     spans: dict[tuple[int, int], set[tuple[str | None, bool]]] = {}
     lower = clause.casefold()

@@ -1,4 +1,4 @@
-"""What a language model proposed and a draft does not state in its words, as every page has it."""
+"""What a language model proposed and a draft does not state, as every page has it."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
 def checked_cases(
     connection: sa.Connection, query: sa.Select[Any], case_ids: Sequence[str]
 ) -> dict[str, sa.Row[Any]]:
-    """Read the rows of cases, each held against the log; those that are not there are left out.
+    """Read the rows of cases that are there, each held against the log.
 
     Args:
         query: of the cases whose ids are bound, with the columns of `CASES` at least.

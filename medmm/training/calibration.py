@@ -58,7 +58,7 @@ def platt(logit: Array, truth: Array) -> tuple[float, float]:
 
 
 def operating_point(probability: Array, truth: Array, alarm: Array | None = None) -> float:
-    """Choose the lowest threshold from which claims are rare enough on films without the finding.
+    """Choose the lowest threshold from which false claims are rare enough.
 
     See `FALSE_CLAIMS`. Thirteen findings are drafted at once: at the largest Youden index some four
     of them would be called on a film that shows none.

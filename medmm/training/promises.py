@@ -1,4 +1,4 @@
-"""What calibration films bear out of a network's claims: points from which they are rare enough.
+"""Points from which a network's claims are rare enough on calibration films.
 
 Risk-controlling prediction sets (Bates et al., J. ACM 2021;68:43) with the exact binomial bound.
 """

@@ -27,7 +27,7 @@ Films = NDArray[np.float32]
 
 
 def kept(scored: Scored, points: Points, rows: dict[str, Json]) -> Json:
-    """Hold the promised share of right claims against the labels, at the prevalence found there.
+    """Hold promised shares of right claims against labels, at their prevalence.
 
     A promise is broken where even the upper end of the share's 95 % interval lies below it.
     """

@@ -76,7 +76,7 @@ def flagged(one: Planted) -> tuple[Verdict, ...]:
 
 
 def candidate(text: str, case: Case, reading: Reading) -> Statement:
-    """Code a sentence of free text as its first claim says, with the evidence of all its findings.
+    """Code a sentence as its first claim says, with the evidence of all its findings.
 
     A sentence without a finding of the reading rests on the score that came nearest to its
     operating point, as the impression of the rule-written draft does.

@@ -1,4 +1,4 @@
-"""Cases of the corpus whose reading is what the report's own labels say, for measuring checks.
+"""Cases of the corpus whose readings say what the reports' labels say.
 
 No network reads here: the reading beside a sentence is right by construction, so that what a check
 says of the sentence is the check's own doing.

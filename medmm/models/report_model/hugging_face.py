@@ -1,4 +1,4 @@
-"""Any image-text-to-text model of transformers in a local folder, as a model that proposes."""
+"""Any local image-text-to-text model of transformers, as a model that proposes."""
 
 from __future__ import annotations
 

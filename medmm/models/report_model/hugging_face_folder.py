@@ -1,4 +1,4 @@
-"""The folder of an image-text-to-text model from elsewhere: what it lacks here, and its digest.
+"""The folder of an image-text-to-text model: what it lacks here, and its digest.
 
 Loads no torch.
 """

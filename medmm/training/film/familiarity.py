@@ -35,7 +35,7 @@ def features_of(network: ChestFindingsNetwork, films: Films, *, quiet: bool, nam
 
 
 def learn(folder: Path, learned: Array, held_back: Array) -> dict[str, Any]:
-    """Write the Gaussian of training films to a weights folder; give its row of calibration.json.
+    """Write the Gaussian of training films; return its row of calibration.json.
 
     Args:
         learned: features of films that the network learned from, (films, features).

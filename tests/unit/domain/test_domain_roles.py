@@ -58,6 +58,7 @@ def test_nobody_may_touch_nothing_of_a_patient() -> None:
     assert {verb for verb, row in role_table().items() if row["nobody"]} == {
         "models",
         "capabilities",
+        "check_model",
     }
 
 

@@ -25,7 +25,7 @@ from medmm.domain.draft import (
 from medmm.domain.reading import Reading, Side
 from medmm.domain.report import Accept, CaseState
 from medmm.domain.vocabulary import finding_term, finding_terms
-from medmm.drafting import WRITERS, LanguageWriter, RuleWriter
+from medmm.drafting import WRITERS, LanguageWriter, RuleWriter, Speakers
 from medmm.grounding import check
 from medmm.review import sign
 from tests.factories import (
@@ -346,7 +346,7 @@ def test_a_study_that_it_does_not_read_is_drafted_by_rules_and_says_so() -> None
 
 
 def test_without_a_language_model_rules_write_and_say_so() -> None:
-    one = WRITERS["language-model"].make(None).write(make_case(), make_reading())
+    one = WRITERS["language-model"].make(Speakers()).write(make_case(), make_reading())
     assert one.writer == "rule-writer"
     assert [w.text for w in one.warnings] == [
         "No language model is installed; fixed rules wrote this draft."

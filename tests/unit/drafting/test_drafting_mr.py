@@ -23,7 +23,7 @@ from medmm.domain.reading import Reading, Side
 from medmm.domain.record import FactKind
 from medmm.domain.study import SequenceRole, Study
 from medmm.domain.vocabulary import measurement_terms
-from medmm.drafting import WRITERS, RuleWriter, influence
+from medmm.drafting import WRITERS, RuleWriter, Speakers, influence
 from tests.factories import make_context, make_fact, make_mr_case, make_mr_reading, make_mr_study
 from tests.mr_phantoms import unspaced
 from tests.mr_readings import measured_as
@@ -202,7 +202,7 @@ def test_unknown_distance_of_slices_leaves_no_volume_and_says_so() -> None:
 def test_the_language_model_is_never_asked_about_mr(body_part: str) -> None:
     study = make_mr_study(body_part)
     case, reading = make_mr_case(study), make_mr_reading(study)
-    one = WRITERS["language-model"].make(Talkative()).write(case, reading)
+    one = WRITERS["language-model"].make(Speakers(language_model=Talkative())).write(case, reading)
     assert one.writer == "rule-writer"
     assert [n.code for n in one.warnings] == ["language-model-not-of-mr"]
     assert one.statements == draft(study).statements
