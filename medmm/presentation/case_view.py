@@ -217,11 +217,6 @@ class CaseView:
         return withheld_count(len(self.proposed)) if self.proposed else ""
 
     @property
-    def proposed_title(self) -> str:
-        """How many sentences were proposed and are not stated; "" if none."""
-        return withheld_count(len(self.proposed)) if self.proposed else ""
-
-    @property
     def title(self) -> str:
         """What the study is, and when it was made."""
         when = f"{self.acquired:%Y-%m-%d %H:%M}" if self.acquired else "no date"
