@@ -1,4 +1,4 @@
-"""Networks of medmm's own training, which read where a declaration is beside them.
+"""Networks of medmm's own training, which read where a declaration stands beside them.
 
 Without one they are kept and checked as before, and do not read.
 """
