@@ -65,14 +65,14 @@ class Networks:
         threads: int | None = None,
         adopted: Adopted,
         report: str = DEFAULT_REPORT,
-        outside: Path | None = None,
+        writer_folder: Path | None = None,
     ) -> None:
         self.weights_dir, self.device, self.threads = weights_dir, device, threads
-        self.adopted, self.report, self.outside = adopted, report, outside
+        self.adopted, self.report, self.writer_folder = adopted, report, writer_folder
         self._opening = opening = threading.RLock()
         self._kinds = Once(lambda: picture_kinds(weights_dir, device=device), opening)
         self._language_model = Once(self._opened_language_model, opening)
-        self._outside_model = Once(self._opened_outside_model, opening)
+        self._proposing_model = Once(self._opened_proposing_model, opening)
         self._films = Once(_encoded_films, opening)
         self._of_outside: dict[str, OpenedWhenAsked] = {}
         self._reading_models = Once(lambda: (self._of_films(), *self._of_one_folder()), opening)
@@ -123,9 +123,9 @@ class Networks:
         return self._language_model()
 
     @property
-    def outside_model(self) -> HuggingFaceModel | None:
-        """The model in the folder `outside`; None if none is named."""
-        return self._outside_model()
+    def proposing_model(self) -> HuggingFaceModel | None:
+        """The model in the folder `writer_folder`; None if none is named."""
+        return self._proposing_model()
 
     def model_rows(self) -> tuple[ModelRow, ...]:
         """List every network of the catalogue, then every adopted one, with their state."""
@@ -144,8 +144,8 @@ class Networks:
             if (folder / name).is_dir()
         }
         here |= {row.name: row.manifest_sha256 for row in self.adopted.outside_rows()}
-        if self.outside is not None:
-            here["outside model"] = folder_digest(self.outside)
+        if self.writer_folder is not None:
+            here["writer_path"] = folder_digest(self.writer_folder)
         adopted = self.adopted.rows().get(self.report)
         return here if adopted is None else here | {self.report: adopted.manifest_sha256}
 
@@ -192,13 +192,13 @@ class Networks:
             films=self._films(),
         )
 
-    def _opened_outside_model(self) -> HuggingFaceModel | None:
-        if self.outside is None:
+    def _opened_proposing_model(self) -> HuggingFaceModel | None:
+        if self.writer_folder is None:
             return None
         from medmm.models.report_model.hugging_face import HuggingFaceModel
         from medmm.models.weights.loading import reading_device
 
-        return HuggingFaceModel.open(self.outside, reading_device(self.device, self.threads))
+        return HuggingFaceModel.open(self.writer_folder, reading_device(self.device, self.threads))
 
     def _of_films(self) -> OpenedWhenAsked:
         """Make the reading model of chest films of those of its networks that are here."""

@@ -43,7 +43,7 @@ class Networks(Protocol):
         ...
 
     @property
-    def outside_model(self) -> drafting.ProposingModel | None:
+    def proposing_model(self) -> drafting.ProposingModel | None:
         """The model in the folder that the settings name; None if they name none.
 
         Raises: ConfigError if it can't be opened.
@@ -167,7 +167,7 @@ class House:
 
     def _outside(self, leaving: Callable[[Departure], None]) -> drafting.ProposingModel | None:
         if self.asks is drafting.Asks.FOLDER:
-            return self.networks.outside_model
+            return self.networks.proposing_model
         if self.asks is not drafting.Asks.SERVER:
             return None
         server = self.settings.server.server()
@@ -229,13 +229,13 @@ def opened_house(
 
 
 def _networks_of(settings: Settings, clock: Clock) -> Networks:
-    outside = settings.writer_path if settings.writer == "hugging-face" else None
-    models.refuse_lacking_packages(outside)
+    folder = settings.writer_path if settings.writer == "hugging-face" else None
+    models.refuse_lacking_packages(folder)
     return models.Networks(
         settings.weights_dir,
         device=settings.device,
         threads=settings.threads,
         adopted=models.Adopted(settings.data_dir / "models", clock),
         report=settings.language_model,
-        outside=outside,
+        writer_folder=folder,
     )

@@ -24,7 +24,7 @@ from medmm.drafting.writers.server_probe import ANOTHER_MODEL, PICTURE_IGNORED, 
 from medmm.models.report_model.quiet_transformers import quiet
 from tests import tiny_vlms
 from tests.factories import make_case, make_reading
-from tests.outside_writers import findings_of
+from tests.proposing_models import findings_of
 
 pytestmark = [pytest.mark.serving, pytest.mark.timeout(600)]
 STARTS_WITHIN_S = 300

@@ -31,7 +31,7 @@ from medmm.models import language_model
 from medmm.records import context_as_of, read_record
 from tests.dicom_files import film_file, picture
 from tests.factories import make_case, make_finding, make_reading, make_region, make_study
-from tests.outside_writers import Says, findings_of
+from tests.proposing_models import Says, findings_of
 from tests.quick_assistant import opened, quick_assistant
 from tests.scripted_server import SOUND
 

@@ -25,7 +25,7 @@ from medmm.drafting.writers.instructions import instruction_for
 from medmm.drafting.writers.model_server import Sentences
 from medmm.drafting.writers.server_connection import Connection
 from tests.factories import make_case, make_reading
-from tests.outside_writers import findings_of
+from tests.proposing_models import findings_of
 from tests.scripted_server import (
     MODEL,
     SOUND,

@@ -41,7 +41,7 @@ from tests.factories import (
     make_study,
     make_volume,
 )
-from tests.outside_writers import NAME, Says, findings_of
+from tests.proposing_models import NAME, Says, findings_of
 
 RULES = RuleWriter()
 SOUND = (

@@ -32,7 +32,7 @@ from medmm.presentation.slice_picture import png_bytes
 from tests import tiny_vlms
 from tests.dicom_files import SAYS_FRONTAL, film_file
 from tests.factories import make_case, make_reading
-from tests.outside_writers import findings_of
+from tests.proposing_models import findings_of
 from tests.quick_assistant import READERS, READS, GivenNetworks, opened
 
 CPU = torch.device("cpu")
@@ -290,7 +290,7 @@ class OwnOutside(GivenNetworks):
 
     def __init__(self, settings: Settings, **given: object) -> None:
         super().__init__(settings, **given)
-        self.outside = settings.writer_path
+        self.writer_folder = settings.writer_path
 
 
 def test_a_random_model_leaves_a_draft_by_rules_that_says_so(
@@ -314,9 +314,9 @@ def test_a_random_model_leaves_a_draft_by_rules_that_says_so(
 
 def test_the_networks_open_it_once(folders: dict[str, Path], tmp_path: Path) -> None:
     networks = Networks(
-        None, device="cpu", threads=1, adopted=Adopted(tmp_path), outside=folders["gemma3"]
+        None, device="cpu", threads=1, adopted=Adopted(tmp_path), writer_folder=folders["gemma3"]
     )
-    assert networks.outside_model is networks.outside_model is not None
-    draft = OutsideWriter(networks.outside_model).write(CASE, READING)
+    assert networks.proposing_model is networks.proposing_model is not None
+    draft = OutsideWriter(networks.proposing_model).write(CASE, READING)
     assert findings_of(draft) == findings_of(RuleWriter().write(CASE, READING))
-    assert Networks(None, adopted=Adopted(tmp_path)).outside_model is None
+    assert Networks(None, adopted=Adopted(tmp_path)).proposing_model is None
