@@ -18,10 +18,3 @@ def says_nothing(clause: str) -> bool:
 @cache
 def _plain() -> frozenset[str]:
     return frozenset(word for row in rows_of("plain_words") for word in row["words"].split("|"))
-
-
-@cache
-def degrees() -> frozenset[str]:
-    """Return the words that say how much of something there is."""
-    rows = (row for row in rows_of("plain_words") if row["kind"] == "degree")
-    return frozenset(word for row in rows for word in row["words"].split("|"))

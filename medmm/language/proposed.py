@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import cache
 
 from medmm.domain.claim import Assertion
 from medmm.domain.draft import Generation, Proposal
 from medmm.language.claims import claims_of
-from medmm.language.plain_words import degrees
-from medmm.language.word_tables import rows_of
 
 # Of a finding that a sentence claims and denies the claim counts.
 _STRONGEST = (Assertion.PRESENT, Assertion.POSSIBLE, Assertion.ABSENT)
@@ -30,14 +26,3 @@ def proposals_of(sentence: str, generation: Generation) -> Iterator[Proposal]:
             text=sentence,
             generation=generation,
         )
-
-
-@cache
-def words_of(finding: str) -> frozenset[str]:
-    """Return the words of all names that a finding of the vocabulary goes by.
-
-    Words of degree are none of them: how much of a finding there is, its name does not say.
-    """
-    named = [row for row in rows_of("finding_words") if row["name"] == finding]
-    phrases = [f"{row['phrases']}|{row['normal_phrases']}" for row in named]
-    return frozenset(re.findall(r"[^\W\d_]+", " ".join(phrases).lower())) - degrees()

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from medmm.domain.draft import (
+    CLAIMS,
     Assertion,
     Case,
     Draft,
@@ -16,12 +17,14 @@ from medmm.domain.draft import (
     Fate,
     Proposal,
     SentenceRecord,
+    Statement,
 )
 from medmm.domain.errors import ConfigError, InputError, MedmmError, Unavailable
 from medmm.domain.instruction import Instruction
 from medmm.domain.plain_text import clean
 from medmm.domain.reading import Reading, Side
 from medmm.domain.study import Notice
+from medmm.domain.vocabulary import finding_term
 from medmm.drafting.phrases import phrases_of
 from medmm.drafting.sentences import Sentence
 from medmm.drafting.writers.instructions import instruction_for
@@ -29,7 +32,6 @@ from medmm.drafting.writers.outside_words import plain_words, refuses, words_in
 from medmm.drafting.writers.proposals import objection, sentence_records
 from medmm.drafting.writers.rules import RuleWriter, refuse_other_study, written
 from medmm.language.english import foreign_words
-from medmm.language.proposed import words_of
 
 MOST_SENTENCES = 100
 MOST_CHARACTERS = 400  # of one sentence; of a longer one nothing is kept
@@ -127,7 +129,7 @@ class OutsideWriter:
             self.name,
             wording=lambda sentence: worded(sentence, last.get(sentence.finding)),
             warnings=shown,
-            sentences=partial(sentence_records, heard, case, reading, object_to=outside_objection),
+            sentences=partial(_records, heard, case, reading),
         )
 
 
@@ -176,9 +178,26 @@ def _objections(said: Proposal, side: Side | None, evidence: Sequence[Evidence])
         yield PLACED
     if said.finding is not None and phrases_of(said.finding).beside:
         yield BESIDE
-    allowed = plain_words() | (words_of(said.finding) if said.finding else frozenset())
+    name = finding_term(said.finding).words if said.finding is not None else ""
+    allowed = plain_words() | set(words_in(name))
     if not set(words_in(said.text)) <= allowed or any(c not in " .,-'’" for c in _signs(said.text)):
         yield STRANGE_WORD
+
+
+def _records(
+    heard: Sequence[Proposal], case: Case, reading: Reading, draft: Draft
+) -> tuple[SentenceRecord, ...]:
+    """Say what became of each sentence; the rule's words of the same claim stand as other words."""
+    stated = {statement.id: statement for statement in draft.statements}
+    records = sentence_records(heard, case, reading, draft, outside_objection)
+    return tuple(_reworded(one, stated.get(one.statement_id or "")) for one in records)
+
+
+def _reworded(record: SentenceRecord, stands: Statement | None) -> SentenceRecord:
+    if record.fate is not Fate.REPLACED or stands is None:
+        return record
+    alike = (record.proposal.assertion in CLAIMS) == (stands.assertion in CLAIMS)
+    return replace(record, fate=Fate.REWORDED, words=stands.text) if alike else record
 
 
 def _signs(text: str) -> Iterator[str]:

@@ -47,7 +47,7 @@ def _table() -> _Table:
 
 @cache
 def plain_words() -> frozenset[str]:
-    """Return the words that a sentence may hold beside the names of its finding."""
+    """Return the words that a sentence may hold beside the name of its finding."""
     return frozenset(_table().plain.words.split())
 
 
