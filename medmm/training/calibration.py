@@ -115,6 +115,8 @@ def calibration(
             holds in all of them.
     Raises: InputError if no film is bare.
     """
+    if not names:
+        return {}
     scales = [platt(logits[:, j], truth[:, j]) for j in range(len(names))]
     probability = np.stack(
         [sigmoid(slope * logits[:, j] + bias) for j, (slope, bias) in enumerate(scales)], 1

@@ -239,6 +239,7 @@ def groups_table(groups: list[Json]) -> str:
 
     See `evaluation.film.draft_rates.groups_said`.
     """
+    burden = any("no_finding_films_with_a_possible" in g for g in groups)
     header = [
         "group",
         "films",
@@ -246,12 +247,12 @@ def groups_table(groups: list[Json]) -> str:
         "macro AUROC",
         "sensitivity",
         "specificity",
-        "No Finding with a possible",
+        *(["No Finding with a possible"] if burden else []),
         "ECE",
         "denied though labelled",
     ]
     rows = [
-        [g["group"], str(g["films"]), "too few", "", "", "", "", "", ""]
+        [g["group"], str(g["films"]), "too few", *[""] * (len(header) - 3)]
         if g["too_few"]
         else [
             g["group"],
@@ -260,7 +261,7 @@ def groups_table(groups: list[Json]) -> str:
             figure(g["macro_auroc"]),
             figure(g["sensitivity"]),
             figure(g["specificity"]),
-            figure(g.get("no_finding_films_with_a_possible")),
+            *([figure(g["no_finding_films_with_a_possible"])] if burden else []),
             f"{g['ece']:.3f}",
             figure(g["denied_with"]),
         ]

@@ -193,7 +193,11 @@ def written_in(folder: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         if "&" in text and re.search(r"(^|\s)[&*][\w-]+", text):
             raise _unfit("anchors and aliases are not taken")
-        tree = yaml.load(text, _NoDuplicates)
+        loader = _NoDuplicates(text)  # a safe loader
+        try:
+            tree = loader.get_single_data()
+        finally:
+            loader.dispose()
     except FileNotFoundError as error:
         raise InputError(
             "the folder does not declare what its model reads",

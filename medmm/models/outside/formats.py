@@ -31,10 +31,17 @@ KNOWN = (
 
 
 def is_outside(folder: Path) -> bool:
-    """Say whether a folder declares a model of others, or has the format of one."""
-    if (folder / FILE).exists():
-        return True
-    return folder.is_dir() and any(one.recognises(folder) for one in FORMATS)
+    """Say whether a folder declares a model of others, or has the format of one.
+
+    One that holds a pipe or a device is neither: no file of it is opened.
+    """
+    if not folder.is_dir() or any(_is_special(path) for path in folder.rglob("*")):
+        return False
+    return (folder / FILE).exists() or any(one.recognises(folder) for one in FORMATS)
+
+
+def _is_special(path: Path) -> bool:
+    return not (path.is_symlink() or path.is_file() or path.is_dir())
 
 
 def sizes_of(folder: Path) -> Mapping[str, int]:
