@@ -11,12 +11,17 @@ from medmm.domain.reading import Reading
 from medmm.domain.study import Modality
 from medmm.grounding.verdicts import Result, judged, not_applicable
 from medmm.language.claims import claims_of
+from medmm.language.devices import devices_named
 from medmm.language.normality import says_normal
 from medmm.language.plain_words import says_nothing
 from medmm.language.report_parser import findings_of_clause
 
 # What stands beside a finding in its clause: "effusion and a dissected aorta".
 _PARTS = re.compile(r"[,;:]|\b(?:and|with|as\s+well\s+as|in\s+addition\s+to|plus)\b", re.IGNORECASE)
+
+
+DEVICES = "Support_Devices"
+_DEVICE = re.compile(r"\b(?:lines?|tubes?|wires?|drains?|devices?)\b", re.IGNORECASE)
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
@@ -36,6 +41,13 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
 def _problems(statement: Statement) -> Iterator[str]:
     said = dict.fromkeys(c.text for c in claims_of(statement.text) if c.assertion in CLAIMS)
     for text in said:
+        devices = DEVICES in findings_of_clause(text)
         for part in _PARTS.split(text):
-            if not (findings_of_clause(part) or says_nothing(part) or says_normal(part)):
+            read = findings_of_clause(part) or (devices and _of_devices(part))
+            if not (read or says_nothing(part) or says_normal(part)):
                 yield f"no network read what {part.strip()!r} says"
+
+
+def _of_devices(part: str) -> bool:
+    """Tell whether a part of a sentence about devices is one in their row: "a line, tube or …"."""
+    return bool(devices_named(part) or _DEVICE.search(part))

@@ -220,9 +220,9 @@ def test_what_is_nested_by_stated_lengths_is_never_opened(tmp_path: Path) -> Non
 
 
 def test_the_limits_would_notice_a_reader_that_takes_all(tmp_path: Path) -> None:
-    """An honest film of 40 MB needs more than the limit, so that staying under it means something."""
+    """An honest film of 60 MB needs more than the limit, so that staying under it means something."""
     path = tmp_path / "large.dcm"
-    made: Dataset = dataset(FILM, picture(5000, 4000))
+    made: Dataset = dataset(FILM, picture(6000, 5000))
     path.write_bytes(file_bytes(made))
     (said,) = read_apart(path)
     assert said["outcome"] == "read"
