@@ -187,7 +187,7 @@ def _objections(said: Proposal, side: Side | None, evidence: Sequence[Evidence])
 def _records(
     heard: Sequence[Proposal], case: Case, reading: Reading, draft: Draft
 ) -> tuple[SentenceRecord, ...]:
-    """Say what became of each sentence; the rule's words of the same claim stand as other words."""
+    """Say what became of each sentence; the rule's words of the same claim reword it."""
     stated = {statement.id: statement for statement in draft.statements}
     records = sentence_records(heard, case, reading, draft, outside_objection)
     return tuple(_reworded(one, stated.get(one.statement_id or "")) for one in records)
