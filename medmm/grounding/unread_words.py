@@ -49,5 +49,5 @@ def _problems(statement: Statement) -> Iterator[str]:
 
 
 def _of_devices(part: str) -> bool:
-    """Tell whether a part of a sentence about devices is one in their row: "a line, tube or …"."""
+    """Tell whether a part of a sentence about devices names one: "a line, tube or …"."""
     return bool(devices_named(part) or _DEVICE.search(part))
