@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from medmm.domain.reading import Reading
+
 FINDINGS = ("Effusion", "Pneumothorax")
 CALIBRATION = {"data_sha256": "c" * 64, "studies": 40, "about": "made up for a test"}
 
@@ -187,3 +189,10 @@ def volume_folder(folder: Path, *, last: bool = False, **changes: Any) -> Path:
     volume_onnx(folder / "net.onnx", last=last)
     layout = {"layout": "channels-last" if last else "channels-first"}
     return declare(folder, volume_declaration(**{"input": layout, **changes}))
+
+
+def said_beside(reading: Reading) -> list[str]:
+    """The codes of a reading's warnings beside the one that every added model carries."""
+    codes = [warning.code for warning in reading.warnings]
+    assert codes.count("outside-not-measured-here") == 1
+    return [code for code in codes if code != "outside-not-measured-here"]

@@ -64,12 +64,16 @@ class AlarmRule:
         point: the alarm point; a study below it carries no claim.
         burden: of the studies without any finding, at most this share reach the point.
         studies: calibration studies without any finding.
+        films: what was calibrated on, in words; of other films nothing is promised.
+        model: the network whose findings decide.
     """
 
     any_finding: float
     point: float
     burden: float
     studies: int
+    films: str
+    model: str
 
     def __post_init__(self) -> None:
         if not all(0 <= share <= 1 for share in (self.any_finding, self.point, self.burden)):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from medmm.domain.draft import CLAIMS, Draft, Statement
-from medmm.domain.promise import LEAST_POSITIVES, Withheld
+from medmm.domain.draft import CLAIMS, Draft
+from medmm.domain.promise import LEAST_POSITIVES, AlarmRule, Promise, Withheld
 from medmm.domain.reading import Finding, Reading
 from medmm.domain.study import Notice
 from medmm.domain.vocabulary import finding_term
@@ -33,40 +33,44 @@ def with_promises(draft: Draft, reading: Reading, prevalence: Mapping[str, float
 
 
 def _notices(draft: Draft, reading: Reading, prevalence: Mapping[str, float]) -> Iterator[Notice]:
+    said = {s.finding for s in draft.statements if s.assertion in CLAIMS}
+    claimed = [f for f in reading.findings if f.name in said]
     if any(f.withheld is Withheld.UNFAMILIAR_IMAGE for f in reading.findings):
         yield Notice(code=UNFAMILIAR, text=READ_BY_A_PERSON)
-        return
-    if reading.alarm is not None:
-        yield Notice(
-            code=ALARM,
-            text=f"Of studies without any finding at most {reading.alarm.burden:.0%} carry a claim "
-            f"({reading.alarm.studies} calibration studies without one).",
-        )
-    claimed = [f for f in reading.findings if _claims(draft.statements, f)]
-    worth = [_worth(f, prevalence.get(f.name)) for f in claimed if f.promise is not None]
-    if worth:
-        yield Notice(code=WORTH, text=f"Claims are right in at least: {'; '.join(worth)}.")
-    if reading.alarm is None:
-        return
+    elif reading.alarm is not None:
+        yield from _counted(reading.alarm, claimed, prevalence)
     unpromised = sorted(finding_term(f.name).words for f in claimed if f.promise is None)
     if unpromised:
         yield Notice(
             code=WORTH,
-            text=f"Nothing is promised of claims of {', '.join(unpromised)}: fewer than "
-            f"{LEAST_POSITIVES} calibration studies had it, or its claims were not counted there.",
+            text=f"Nothing is promised of claims of {', '.join(unpromised)}: how often such a "
+            "claim is right was not measured, or on fewer than "
+            f"{LEAST_POSITIVES} studies that had it.",
         )
 
 
-def _claims(statements: tuple[Statement, ...], finding: Finding) -> bool:
-    return any(s.finding == finding.name and s.assertion in CLAIMS for s in statements)
-
-
-def _worth(finding: Finding, of_the_site: float | None) -> str:
-    if finding.promise is None:
-        return ""
-    prevalence = finding.promise.prevalence if of_the_site is None else of_the_site
-    whose = " of the calibration studies" if of_the_site is None else ""
-    right = finding.promise.right_at(prevalence)
-    return (
-        f"{finding_term(finding.name).words} {right:.0%} at a prevalence of {prevalence:.0%}{whose}"
+def _counted(
+    alarm: AlarmRule, claimed: Sequence[Finding], prevalence: Mapping[str, float]
+) -> Iterator[Notice]:
+    """Say what was counted on calibration films, and that this site's are others."""
+    yield Notice(
+        code=ALARM,
+        text=f"Of {alarm.films} without any finding at most {alarm.burden:.0%} carry a claim of "
+        f"{alarm.model} ({alarm.studies} films). On this site's own films this was not measured.",
     )
+    worth = [
+        _worth(f.name, f.promise, prevalence.get(f.name)) for f in claimed if f.promise is not None
+    ]
+    if worth:
+        yield Notice(
+            code=WORTH,
+            text=f"By the {alarm.films}, claims are right in at least: {'; '.join(worth)}.",
+        )
+
+
+def _worth(finding: str, promise: Promise, of_the_site: float | None) -> str:
+    prevalence = promise.prevalence if of_the_site is None else of_the_site
+    whose = " as on those films" if of_the_site is None else ""
+    right = promise.right_at(prevalence)
+    words = finding_term(finding).words
+    return f"{words} {right:.0%} at a prevalence of {prevalence:.0%}{whose}"

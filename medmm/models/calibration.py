@@ -51,35 +51,27 @@ class Alarm:
     """When a study may carry claims, by the findings of one network together.
 
     Attributes:
-        findings: those whose probabilities decide.
-        point: the alarm point of `any_finding`.
-        burden: of studies without any finding, at most this share reach it.
-        studies: calibration studies without any finding.
+        model: the network that reads `findings`, whose probabilities decide.
+        row: of calibration.json: `point`, `burden`, `studies` and `films`, as in `AlarmRule`.
     """
 
+    model: str
     findings: tuple[str, ...]
-    point: float
-    burden: float
-    studies: int
+    row: Row
 
     @classmethod
-    def of(cls, calibration: Mapping[str, Any], findings: Iterable[str]) -> Alarm | None:
+    def of(
+        cls, model: str, findings: Iterable[str], calibration: Mapping[str, Any]
+    ) -> Alarm | None:
         """Read the rule of a calibration.json; None if it has none."""
         row = calibration.get(ALARM)
-        if row is None:
-            return None
-        names = tuple(findings)
-        return cls(findings=names, point=row["point"], burden=row["burden"], studies=row["studies"])
+        return cls(model=model, findings=tuple(findings), row=row) if row else None
 
     def rule(self, findings: Iterable[Finding]) -> AlarmRule:
         """Apply the rule to what was read of one study."""
         read = [f.probability for f in findings if f.name in self.findings]
-        return AlarmRule(
-            any_finding=any_finding(read),
-            point=self.point,
-            burden=self.burden,
-            studies=self.studies,
-        )
+        said = {key: self.row[key] for key in ("point", "burden", "studies", "films")}
+        return AlarmRule(any_finding=any_finding(read), model=self.model, **said)
 
 
 def any_finding(probabilities: Iterable[float]) -> float:

@@ -101,6 +101,7 @@ def calibration(
     *,
     bare: Flags | None = None,
     groups: Mapping[str, Flags] | None = None,
+    films: str = "",
 ) -> dict[str, Row]:
     """Build one row a finding: slope, intercept, both points, prevalence, and its side.
 
@@ -113,6 +114,7 @@ def calibration(
             on.
         groups: masks of the films that each group of patients has, by its name; the alarm point
             holds in all of them.
+        films: what the films are, in words that stand in drafts.
     Raises: InputError if no film is bare.
     """
     if not names:
@@ -121,7 +123,9 @@ def calibration(
     probability = np.stack(
         [sigmoid(slope * logits[:, j] + bias) for j, (slope, bias) in enumerate(scales)], 1
     )
-    alarm = None if bare is None else alarm_row(probability, bare, groups or {})
+    alarm = None
+    if bare is not None:
+        alarm = alarm_row(probability, bare, groups or {}) | {"films": films}
     reached = None if alarm is None else any_findings(probability) >= alarm["point"]
     rows: dict[str, Row] = {}
     for j, name in enumerate(names):

@@ -109,7 +109,7 @@ class FindingsModel:
             device=device,
             names=names,
             calibration=calibration,
-            alarm=Alarm.of(calibration, names),
+            alarm=Alarm.of(weights.row.name, names, calibration),
             familiarity=Familiarity.of(weights, calibration),
             size_px=weights.json("preprocessing.json")["size_px"],
         )

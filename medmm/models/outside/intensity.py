@@ -25,36 +25,37 @@ class Step(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Window(Step):
+class _Stretch(Step):
+    """A step that scales what lies between two limits to 0..1."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError("low must lie below high")
+        return self
+
+
+class Window(_Stretch):
     """Clip to a window and scale it to 0..1."""
 
     rule: Literal["window"]
     low: Finite = Field(description="the value that becomes 0")
     high: Finite = Field(description="the value that becomes 1")
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low >= self.high:
-            raise ValueError("low must lie below high")
-        return self
-
     def __call__(self, signal: Signal) -> Signal:
         """Scale the window to 0..1."""
         return _stretched(signal, self.low, self.high)
 
 
-class Percentiles(Step):
+class Percentiles(_Stretch):
     """Clip to two percentiles of the channel and scale them to 0..1."""
 
     rule: Literal["percentile"]
     low: Percent = Field(description="the percentile that becomes 0")
     high: Percent = Field(description="the percentile that becomes 1")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low >= self.high:
-            raise ValueError("low must lie below high")
-        return self
 
     def __call__(self, signal: Signal) -> Signal:
         """Scale between the percentiles, linear between neighbours."""
@@ -89,7 +90,7 @@ class ZScore(Step):
         return out.astype(np.float32)
 
 
-class ForegroundZScore(Step):
+class ForegroundZScore(_Stretch):
     """Stretch between two percentiles, then give what is no air mean 0 and spread 1.
 
     Air is darker than `foreground` of the stretched range; medmm's own networks for MR see this.

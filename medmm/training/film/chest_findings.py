@@ -55,6 +55,7 @@ from medmm.training.weights_export import write_json, write_weights_folder
 Log = list[dict[str, Any]]
 Films = NDArray[np.float32]  # (n, size, size), prepared
 Array = NDArray[np.float64]
+CALIBRATED_ON = "NIH ChestX-ray14 films"
 TRAINED = ("trunk.layer2", "trunk.layer3", "head")
 
 
@@ -142,14 +143,16 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     scores = predict(network, films, quiet=quiet)
     truth = label_matrix(val, list(names))
     bare, groups = np.asarray([not film.findings for film in val]), patient_groups(val)
-    rows = calibration(list(names), scores, truth, {}, bare=bare, groups=groups)
+    rows = calibration(
+        list(names), scores, truth, {}, bare=bare, groups=groups, films=CALIBRATED_ON
+    )
     model = FindingsModel(
         weights=weights, network=network, device=cpu, names=names, calibration=rows, size_px=size
     )
     outlines = open_weights(row_named("chest-anatomy"), None)
     anatomy = AnatomyModel.open(outlines, cpu) if outlines else None
     sides = sides_that_hold(boxed(model, anatomy, data_dir, [*train, *val], quiet=quiet))
-    rows = calibration(list(names), scores, truth, sides, bare=bare, groups=groups)
+    rows |= {name: rows[name] | {"side": sides.get(name, False)} for name in names}
     held_back = features_of(network, films, quiet=quiet, name="val")
     films = prepared(data_dir, train, size, quiet=quiet, name="train")
     learned = features_of(network, films, quiet=quiet, name="train")

@@ -18,7 +18,15 @@ from medmm.models.calibration import below_alarm_point
 from tests.factories import make_case, make_finding, make_reading
 
 EFFUSION = Promise(false_claim_rate=0.1, claimed=0.4, positives=61, negatives=341, prevalence=0.15)
-RULE = AlarmRule(any_finding=0.9, point=0.8, burden=0.15, studies=146)
+RULE = AlarmRule(
+    any_finding=0.9, point=0.8, burden=0.15, studies=146, films="test films", model="chest-test"
+)
+
+
+UNPROMISED = (
+    "Nothing is promised of claims of {}: how often such a claim is right was not measured, or on "
+    "fewer than 30 studies that had it."
+)
 
 
 def drafted(reading: Reading, **prevalence: float) -> Draft:
@@ -36,23 +44,27 @@ def suspected(name: str = "Effusion", **changes: object) -> Finding:
 def test_a_claim_is_worth_what_its_promise_says_at_the_prevalence_of_the_site() -> None:
     reading = make_reading(findings=(suspected(promise=EFFUSION),), alarm=RULE)
     (here,) = said(drafted(reading, Effusion=0.5), "worth-of-claims")
-    assert here == "Claims are right in at least: pleural effusion 80% at a prevalence of 50%."
-    (anywhere,) = said(drafted(reading), "worth-of-claims")
-    assert anywhere.endswith(
-        "pleural effusion 41% at a prevalence of 15% of the calibration studies."
+    assert here == (
+        "By the test films, claims are right in at least: pleural effusion 80% at a prevalence of "
+        "50%."
     )
+    (anywhere,) = said(drafted(reading), "worth-of-claims")
+    assert anywhere.endswith("pleural effusion 41% at a prevalence of 15% as on those films.")
 
 
 def test_the_burden_of_alarms_is_said_and_what_carries_no_promise() -> None:
     draft = drafted(make_reading(findings=(suspected("Cardiomegaly"),), alarm=RULE))
     assert said(draft, "alarm-burden") == [
-        "Of studies without any finding at most 15% carry a claim (146 calibration studies without "
-        "one)."
+        "Of test films without any finding at most 15% carry a claim of chest-test (146 films). On "
+        "this site's own films this was not measured."
     ]
-    assert said(draft, "worth-of-claims") == [
-        "Nothing is promised of claims of cardiomegaly: fewer than 30 calibration studies had it, "
-        "or its claims were not counted there."
-    ]
+    assert said(draft, "worth-of-claims") == [UNPROMISED.format("cardiomegaly")]
+
+
+def test_claims_of_a_network_without_an_alarm_point_say_that_nothing_is_promised() -> None:
+    draft = drafted(make_reading(findings=(suspected("Cardiomegaly"), suspected("Nodule"))))
+    assert said(draft, "alarm-burden") == []
+    assert said(draft, "worth-of-claims") == [UNPROMISED.format("cardiomegaly, pulmonary nodule")]
 
 
 def test_a_study_below_its_alarm_point_carries_no_claim_and_no_word_that_nothing_is_there() -> None:
