@@ -147,15 +147,20 @@ class Assistant:
     def close(self) -> None:
         """Let go of files and connections; closing twice does nothing.
 
+        It waits until the models in shadow have read the cases that this assistant drafted; an
+        interrupt leaves the rest for later.
+
         Example:
             >>> assistant.close()
         """
-        self._house.store.close()
+        self._house.close()
 
     def __enter__(self) -> Assistant:
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        if kind is not None:  # what failed is seen at once
+            self._house.background.drop()
         self.close()
 
     def admit(

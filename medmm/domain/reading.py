@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError
 from medmm.domain.frame_reference import FrameReference
+from medmm.domain.input_figures import InputFigures
 from medmm.domain.promise import AlarmRule, Promise, Withheld
 from medmm.domain.record import Coding
 from medmm.domain.study import NotEvaluable, Notice, Study
@@ -332,6 +333,7 @@ class Reading:
     what later models say of the same stands in `other_findings` and `other_measurements`, each
     with its model, and is never averaged. `alarm` decides
     whether the study may carry claims at all; None: each finding decides for itself.
+    `input_figures` say what was read in a few figures; None where nobody counted them.
     """
 
     study_uid: str
@@ -346,6 +348,7 @@ class Reading:
     other_findings: tuple[Finding, ...] = ()
     other_measurements: tuple[Measurement, ...] = ()
     alarm: AlarmRule | None = None
+    input_figures: InputFigures | None = None
 
     def finding(self, name: str) -> Finding | None:
         """Return the finding of this name, if the models report it."""

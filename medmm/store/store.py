@@ -20,9 +20,12 @@ from medmm.domain.errors import ConfigError, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.lease import Lease
+from medmm.domain.model_standing import ModelStanding
 from medmm.domain.printed_report import Printed
+from medmm.domain.reading_model import Declaration
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseSummary, SignedReport
+from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import NotEvaluable, Study
 from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page
 from medmm.store import (
@@ -32,6 +35,7 @@ from medmm.store import (
     last_words,
     leases,
     log_coverage,
+    model_trials,
     reads,
     replays,
     tables,
@@ -327,6 +331,34 @@ class Store:
         None if it was never asked, or let the study pass.
         """
         return next((one for one in reversed(self.not_evaluable()) if one.uid == study_uid), None)
+
+    def standings(self) -> dict[str, ModelStanding]:
+        """Read how each version of a model stands, by the digest of its manifest.
+
+        Raises: IntegrityError if one is not what the log says.
+        """
+        return self._read(lambda c: model_trials.standings(c, earlier=self.read_only))
+
+    def shadow_readings(
+        self, manifest_sha256: str, since: datetime | None = None
+    ) -> tuple[ShadowReading, ...]:
+        """Read what a version of a model read in shadow, oldest first.
+
+        Raises: IntegrityError if one is not what the log says.
+        """
+        return self._read(lambda c: model_trials.shadow_readings(c, manifest_sha256, since))
+
+    def shadow_counts(self) -> dict[str, int]:
+        """Count the cases that each version of a model read in shadow."""
+        return self._read(model_trials.shadow_counts)
+
+    def lacks_shadow(self, case_id: str, manifests: Collection[str]) -> list[str]:
+        """List those of some versions of models that have not read a case in shadow yet."""
+        return self._read(lambda c: model_trials.lacking(c, case_id, manifests))
+
+    def oldest_without_shadow(self, manifest_sha256: str, declares: Declaration) -> str | None:
+        """Find the first case that a version of a model missed; see `model_trials`."""
+        return self._read(lambda c: model_trials.oldest_lacking(c, manifest_sha256, declares))
 
     def not_evaluable(self) -> tuple[NotEvaluable, ...]:
         """Read all refusals and holds, oldest first."""
