@@ -15,6 +15,7 @@ class Withheld(Enum):
 
     BELOW_ALARM_POINT = "below the alarm point"
     UNFAMILIAR_IMAGE = "unlike the images learned from"
+    NOT_MEASURED = "not measured on this site's studies"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,13 @@
-"""From a network's logit to a finding: the one place that applies calibration.json."""
+"""From a network's logit to a finding: the one place that reads calibration.json."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from medmm.domain.promise import AlarmRule, Promise, Withheld
+from medmm.domain.calibration import AlarmPoint, platt_probability
+from medmm.domain.promise import AlarmRule, Promise
 from medmm.domain.reading import Finding, Region
 from medmm.domain.vocabulary import finding_term
 
@@ -18,11 +16,8 @@ ALARM = "alarm"  # the key of the alarm rule in calibration.json, beside the fin
 
 
 def calibrated_probability(row: Row, logit: float) -> float:
-    """Compute the probability of a logit: 1 / (1 + exp(-(slope * logit + intercept))).
-
-    It is rounded to four digits (Platt 1999).
-    """
-    return round(float(1 / (1 + np.exp(-(row["slope"] * logit + row["intercept"])))), 4)
+    """Compute the probability of a logit by a row; see `platt_probability`."""
+    return platt_probability(row["slope"], row["intercept"], logit)
 
 
 def calibrated_finding(
@@ -52,12 +47,12 @@ class Alarm:
 
     Attributes:
         model: the network that reads `findings`, whose probabilities decide.
-        row: of calibration.json: `point`, `burden`, `studies` and `films`, as in `AlarmRule`.
+        point: that of calibration.json.
     """
 
     model: str
     findings: tuple[str, ...]
-    row: Row
+    point: AlarmPoint
 
     @classmethod
     def of(
@@ -65,27 +60,12 @@ class Alarm:
     ) -> Alarm | None:
         """Read the rule of a calibration.json; None if it has none."""
         row = calibration.get(ALARM)
-        return cls(model=model, findings=tuple(findings), row=row) if row else None
+        if not row:
+            return None
+        said = {key: row[key] for key in ("point", "burden", "studies", "films")}
+        return cls(model=model, findings=tuple(findings), point=AlarmPoint(**said))
 
     def rule(self, findings: Iterable[Finding]) -> AlarmRule:
         """Apply the rule to what was read of one study."""
         read = [f.probability for f in findings if f.name in self.findings]
-        said = {key: self.row[key] for key in ("point", "burden", "studies", "films")}
-        return AlarmRule(any_finding=any_finding(read), model=self.model, **said)
-
-
-def any_finding(probabilities: Iterable[float]) -> float:
-    """Compute the probability of any finding if they come one by one, to four digits."""
-    return round(1 - math.prod(1 - p for p in probabilities), 4)
-
-
-def below_alarm_point(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Withhold every claim of a study below its alarm point; denials stand."""
-    return tuple(
-        replace(f, withheld=Withheld.BELOW_ALARM_POINT) if f.suspected else f for f in findings
-    )
-
-
-def unfamiliar_image(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Withhold every word on an image unlike those that the network learned from."""
-    return tuple(replace(f, withheld=Withheld.UNFAMILIAR_IMAGE) for f in findings)
+        return self.point.rule(self.model, read)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from sklearn.linear_model import LogisticRegression
 
+from medmm.domain.calibration import any_finding
 from medmm.domain.errors import InputError
 from medmm.domain.vocabulary import finding_term
-from medmm.models.calibration import ALARM, any_finding
+from medmm.models.calibration import ALARM
 from medmm.training.promises import (
     ALARM_BURDEN,
     DIGITS,

@@ -17,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from medmm.domain.acceptance import Acceptance, Distribution
 from medmm.domain.audit_event import AuditEvent
+from medmm.domain.calibration import FindingCalibration
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import (
     AlsoSuspected,
@@ -98,6 +100,13 @@ FATES = st.sampled_from(
 )
 
 
+COUNTS = st.lists(st.integers(0, 99), min_size=1, max_size=4).map(tuple)
+DISTRIBUTED = st.one_of(
+    COUNTS.map(lambda c: {"counts": c, "edges": tuple(float(n) for n in range(len(c) - 1))}),
+    COUNTS.map(lambda c: {"counts": c, "labels": tuple(f"name {n}" for n in range(len(c)))}),
+)
+
+
 # Fields whose noun asks more of them than their type does.
 NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     FrameReference: {"frame_number": st.none() | st.integers(1, 10_000)},
@@ -144,6 +153,13 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
         "positives": st.integers(LEAST_POSITIVES, 10_000),
     },
     AlarmRule: {"any_finding": FRACTIONS, "point": FRACTIONS, "burden": FRACTIONS},
+    FindingCalibration: {
+        "slope": st.floats(0.01, 99),
+        "intercept": st.floats(-99, 99),
+        "threshold": st.floats(0.01, 0.99),
+        "rule_out": st.none() | st.floats(0.0001, 0.01),
+    },
+    Acceptance: {"chosen_burden": st.floats(0.01, 0.99)},
 }
 # What is made for one call to a model, of pixels, settings and words; nothing of it is kept as JSON.
 NEVER_KEPT = {"Picture", "Instruction", "ModelServer"}
@@ -242,6 +258,11 @@ def noun(kind: type) -> st.SearchStrategy[Any]:
         first, later = st.just((1, None)), st.tuples(st.integers(2, 9), WORDS)
         return st.tuples(st.builds(kind, **fields), first | later).map(
             lambda both: replace(both[0], version=both[1][0], parent=both[1][1])
+        )
+    if kind is Distribution:
+        rest = {n: s for n, s in fields.items() if n not in ("edges", "labels", "counts")}
+        return st.tuples(st.fixed_dictionaries(rest), DISTRIBUTED).map(
+            lambda both: kind(**both[0], **both[1])
         )
     if kind is SignedReport:
         first = fields | {n: st.just(value) for n, value in FIRST_VERSION.items()}

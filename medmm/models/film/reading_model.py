@@ -10,18 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from medmm.domain.calibration import below_alarm_point, unfamiliar_image
 from medmm.domain.errors import needed
 from medmm.domain.frame_reference import FrameReference, frame_of
 from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading, Region
 from medmm.domain.reading_model import Declaration, no_reading_model
 from medmm.domain.study import NotEvaluable, Notice, Study, View
 from medmm.domain.vocabulary import finding_term
-from medmm.models.calibration import (
-    Alarm,
-    below_alarm_point,
-    calibrated_finding,
-    unfamiliar_image,
-)
+from medmm.models.calibration import Alarm, calibrated_finding
 from medmm.models.coverage import coverage_notice, lungs_coverage
 from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio, columns_of
 from medmm.models.film.chest_anatomy import STRUCTURES, for_outlines, outlined

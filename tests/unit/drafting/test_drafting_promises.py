@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medmm.domain.calibration import below_alarm_point
 from medmm.domain.draft import CLAIMS, Draft, Section
 from medmm.domain.errors import InputError
 from medmm.domain.promise import AlarmRule, Promise, Withheld
 from medmm.domain.reading import Finding, Reading
 from medmm.drafting import RuleWriter, with_promises
 from medmm.grounding import check
-from medmm.models.calibration import below_alarm_point
 from tests.factories import make_case, make_finding, make_reading
 
 EFFUSION = Promise(false_claim_rate=0.1, claimed=0.4, positives=61, negatives=341, prevalence=0.15)
