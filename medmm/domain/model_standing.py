@@ -21,9 +21,7 @@ class BackToShadow:
 
     def __post_init__(self) -> None:
         if not self.reason.strip():
-            raise InputError(
-                "no reason is given", remedy="say why the model is to speak no longer"
-            )
+            raise InputError("no reason is given", remedy="say why the model is to speak no longer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

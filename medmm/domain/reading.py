@@ -331,8 +331,9 @@ class Reading:
     `volumes_read` are the digests of the volumes that the models looked at. Drafts rest on
     `findings` and `measurements`, where each is stated once, by the first model that states it;
     what later models say of the same stands in `other_findings` and `other_measurements`, each
-    with its model, and is never averaged. `alarm` decides
-    whether the study may carry claims at all; None: each finding decides for itself.
+    with its model, and is never averaged. `alarm` decides whether the study may carry claims at
+    all of the network that it names; None: each finding decides for itself. `other_alarms` are
+    those of later models, each over its own findings.
     `input_figures` say what was read in a few figures; None where nobody counted them.
     """
 
@@ -348,11 +349,21 @@ class Reading:
     other_findings: tuple[Finding, ...] = ()
     other_measurements: tuple[Measurement, ...] = ()
     alarm: AlarmRule | None = None
+    other_alarms: tuple[AlarmRule, ...] = ()
     input_figures: InputFigures | None = None
 
     def finding(self, name: str) -> Finding | None:
         """Return the finding of this name, if the models report it."""
         return next((f for f in self.findings if f.name == name), None)
+
+    @property
+    def alarms(self) -> tuple[AlarmRule, ...]:
+        """The alarm rule of every model that has one."""
+        return (*((self.alarm,) if self.alarm else ()), *self.other_alarms)
+
+    def model_of(self, finding: Finding) -> str | None:
+        """Name the network that gave a finding; None if the reading names none."""
+        return finding.model or (self.models[0].name if self.models else None)
 
     def measurement(self, name: str, side: Side | None = None) -> Measurement | None:
         """Return the measurement of this name, if one was made; of this side, if one is given."""

@@ -146,6 +146,7 @@ def _joined(first: Reading, later: Reading) -> Reading:
         warnings=tuple(dict.fromkeys((*first.warnings, *later.warnings))),
         volumes_read=tuple(dict.fromkeys((*first.volumes_read, *later.volumes_read))),
         coverage=tuple(dict.fromkeys((*first.coverage, *later.coverage))),
+        other_alarms=(*first.other_alarms, *later.alarms),
     )
 
 

@@ -39,7 +39,8 @@ from medmm.store import (
 )
 from medmm.store.reads import missing
 
-OWNERS = {"patient", "study", "shadow", "standing"}  # the details of an event that say whose the digests are
+# The details of an event that say whose the digests are
+OWNERS = {"patient", "study", "shadow", "standing"}
 
 
 class Step:

@@ -152,7 +152,7 @@ class House:
         speaking = {name: sha256 for name, sha256 in manifests if sha256 not in unseen}
         found: dict[str, Any] = {"settings": self.settings.of_a_draft(), "models": speaking}
         if accepted := duty.accepted():
-            found["accepted"] = {one.acceptance.model.name: digest(to_json(one)) for one in accepted}
+            found["accepted"] = sorted(digest(to_json(one)) for one in accepted)
         if self.asks is drafting.Asks.SERVER:
             found["server"] = {"probed": str(self._passed(self.settings.server.server()))}
         return digest(found)
