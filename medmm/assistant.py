@@ -20,6 +20,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.lease import Lease
 from medmm.domain.model_check import ModelCheck
 from medmm.domain.model_server import WriterProbe
+from medmm.domain.model_standing import ModelStanding
 from medmm.domain.priority import CasePriority, Order, Priority
 from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult
@@ -41,6 +42,7 @@ from medmm.verbs import (
     Asked,
     By,
     Networks,
+    accepting,
     admitting,
     amending,
     auditing,
@@ -541,7 +543,8 @@ class Assistant:
     ) -> ModelRow:
         """Adopt a trained model, a larger decoder, or a declared reading model of others.
 
-        It is copied, checked, and kept under its digests.
+        It is copied, checked, and kept under its digests. A reading model reads in shadow until
+        `accept_model`.
 
         Args:
             path: of the folder.
@@ -569,6 +572,52 @@ class Assistant:
             >>> assistant.remove_model("film-2", by="admin-1")
         """
         installing.remove_model(self._house, Asked(by, key), name)
+
+    def accept_model(
+        self,
+        name: str,
+        acceptance: str | Path,
+        *,
+        by: By,
+        note: str = "",
+        key: str | None = None,
+    ) -> ModelStanding:
+        """Let a reading model speak in drafts from now on, as it was measured here.
+
+        Its findings stand on the site's scale then, and drafts name who accepted it.
+
+        Args:
+            name: as `models` lists it.
+            acceptance: the `acceptance.json` that `calibrate_model` wrote.
+            note: why, in your own words; it stays in the log's record of the model.
+
+        Returns: the standing of this version of the model, with every decision on it.
+        Raises: InputError if the file was altered, or is of another model or version; StateError if
+            it is in force already.
+
+        Example:
+            >>> assistant.accept_model("film-net", "trial/acceptance.json", by="reader-1")
+        """
+        return accepting.accept_model(self._house, Asked(by, key), name, Path(acceptance), note)
+
+    def shadow_model(
+        self, name: str, *, reason: str, by: By, key: str | None = None
+    ) -> ModelStanding:
+        """Let an accepted model speak no longer: from now on it reads in shadow again.
+
+        Drafts that were kept stay as they are.
+
+        Args:
+            name: as `models` lists it.
+            reason: why; not empty.
+
+        Returns: the standing of this version of the model, with every decision on it.
+        Raises: InputError without a reason; StateError if it is packaged, or in shadow already.
+
+        Example:
+            >>> assistant.shadow_model("film-net", reason="a new detector", by="reader-1")
+        """
+        return accepting.shadow_model(self._house, Asked(by, key), name, reason)
 
     def probe_writer(self, *, by: By, key: str | None = None) -> WriterProbe:
         """Show the model server of the settings two pictures and a schema, and judge its answers.

@@ -81,18 +81,14 @@ class Networks:
     def reading_models(self) -> tuple[OpenedWhenAsked, ...]:
         """List the reading models that are here: the packaged ones, then those of others.
 
-        Each opens its networks when the first study comes that it reads. Drafts rest on the first
-        that says something of a finding; what later ones say of it stands beside it.
+        Each opens its networks when the first study comes that it reads. Which of them speak in
+        drafts, and in which order, whoever asks for them decides.
         """
         return (*self._reading_models(), *self.outside_models)
 
     @property
     def outside_models(self) -> tuple[OpenedWhenAsked, ...]:
-        """List the declared models of others, in the order in which they were added.
-
-        This is the place where a model that has not been accepted is held back: here every added
-        one reads.
-        """
+        """List the declared models of others, in the order in which they were added."""
         return tuple(self._outside(row) for row in self.adopted.outside_rows())
 
     def _outside(self, row: CatalogueRow) -> OpenedWhenAsked:

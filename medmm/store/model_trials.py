@@ -64,8 +64,10 @@ def shadow_readings(
     return tuple(found)
 
 
-def shadow_counts(connection: sa.Connection) -> dict[str, int]:
-    """Count the cases that each version of a model read in shadow."""
+def shadow_counts(connection: sa.Connection, *, earlier: bool = False) -> dict[str, int]:
+    """Count the cases that each version of a model read in shadow; `earlier` as in `standings`."""
+    if earlier and not sa.inspect(connection).has_table(SHADOW.table):
+        return {}
     model = SHADOWS.c.manifest_sha256
     rows = connection.execute(sa.select(model, sa.func.count()).group_by(model))
     return {row[0]: row[1] for row in rows}

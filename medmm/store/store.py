@@ -201,6 +201,13 @@ class Store:
         """
         return self._database.exclusive(uid, of="studies")
 
+    def exclusive_model(self, manifest_sha256: str) -> AbstractContextManager[None]:
+        """Hold a lock on a version of a model while a person decides on it.
+
+        It stands inside the lock of an idempotency key, never the other way round.
+        """
+        return self._database.exclusive(manifest_sha256, of="models")
+
     def exclusive_server(self, key: str) -> AbstractContextManager[None]:
         """Hold a lock on a model server while a request to it is counted.
 
@@ -350,7 +357,7 @@ class Store:
 
     def shadow_counts(self) -> dict[str, int]:
         """Count the cases that each version of a model read in shadow."""
-        return self._read(model_trials.shadow_counts)
+        return self._read(lambda c: model_trials.shadow_counts(c, earlier=self.read_only))
 
     def lacks_shadow(self, case_id: str, manifests: Collection[str]) -> list[str]:
         """List those of some versions of models that have not read a case in shadow yet."""

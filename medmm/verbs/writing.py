@@ -58,10 +58,12 @@ def _drafted(
     case_id, state = file.case.id, review.advance(file.state, review.Act.DRAFT)
     house.store.refuse_others(case_id, call.actor.id, house.clock())  # before a model runs
     case = house.attached(file.case)
-    reading = _counted(house, house.read(case.study), case)
+    duty = house.on_duty()
+    reading = _counted(house, duty.read(case.study), case)
     departures = outgoing.Departures(house, call, case_id)
     written = outgoing.written(house, case, reading, departures)
-    written = drafting.with_promises(written, reading, house.settings.prevalence)
+    accepted = {signed.acceptance.model.name for signed in duty.accepted()}
+    written = drafting.with_promises(written, reading, house.settings.prevalence, accepted)
     drafted = drafting.following(written, file.draft.draft if file.draft else None)
     checked = grounding.check(drafted, case, reading)
     with house.store.step() as step:
