@@ -1,4 +1,4 @@
-"""What a reading model was given of a study, in a few figures: what drift is told by."""
+"""What the images of a study are like, in a few figures by which drift is told."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from medmm.domain.study import Modality, Study, Volume
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputFigures:
-    """What a reading model was given of a study, in a few figures.
+    """What the images of a study are like, for comparison with those of an acceptance.
 
     Attributes:
-        rows, columns, slices: of the film that is read, or the volume that the reading rests on.
-        spacing_yx_mm: distance of rows, of columns; None if unknown.
-        mean_grey, grey_spread: mean and standard deviation: of a film on the scale of 0 black to 1
-            white, of an MR volume in the units of its signal.
+        rows: of the film that is read, or of the volume that the reading rests on; `columns`
+            likewise.
+        spacing_mm: distance of its rows; None if unknown.
+        mean_grey: of its display-ready pixels, 0 black to 1 white; `grey_spread` is their standard
+            deviation.
         age_years: by the first source that states one; the least of a range.
-        sex: M, F or O; None if it is not stated.
-        view: of a film, as DICOM names it.
-        scanner: manufacturer and model; None if they are not stated.
+        sex: "M", "F" or "O", as DICOM states it.
+        view: of a radiograph; None of other images.
+        scanner: its maker and model.
     """
 
     rows: int
     columns: int
-    slices: int
-    spacing_yx_mm: tuple[float, float] | None
+    spacing_mm: float | None = None
     mean_grey: float
     grey_spread: float
     age_years: float | None = None
@@ -34,27 +34,24 @@ class InputFigures:
     scanner: str | None = None
 
 
-def input_figures(study: Study, sex: str | None) -> InputFigures | None:
-    """Compute the figures of a study whose pixels can be opened; None if no image is read.
+def input_figures(study: Study, sex: str | None = None) -> InputFigures | None:
+    """Compute the figures of a study whose pixels can be opened; None if it has no image to read.
 
     Raises: InputError if its pixels do not decode.
     """
     volume = _read_image(study)
     if volume is None:
         return None
-    film = study.modality is Modality.RADIOGRAPH
-    grey = volume.pixels() if film else volume.signal()
-    slices, rows, columns = volume.shape_zyx
+    grey, spacing = volume.pixels(), volume.spacing_yx_mm
     return InputFigures(
-        rows=rows,
-        columns=columns,
-        slices=slices,
-        spacing_yx_mm=volume.spacing_yx_mm,
+        rows=volume.shape_zyx[1],
+        columns=volume.shape_zyx[2],
+        spacing_mm=spacing[0] if spacing else None,
         mean_grey=round(float(grey.mean()), 4),
         grey_spread=round(float(grey.std()), 4),
         age_years=study.ages[0].least_years if study.ages else None,
         sex=sex,
-        view=volume.view.value if film else None,
+        view=volume.view.value if study.modality is Modality.RADIOGRAPH else None,
         scanner=volume.scanner,
     )
 

@@ -124,7 +124,8 @@ class Finding:
     invented. `model` names the network that gave it; None means the reading's first. `extent` is
     where it lies in a volume, as `region` is on a film. `promise` is what calibration promises of
     claims of it; None: nothing. `withheld` says why nothing is said of it, whatever the
-    probability.
+    probability. `own_probability` is what the network itself gave, where a site's calibration took
+    its place.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Finding:
     extent: Extent | None = None
     promise: Promise | None = None
     withheld: Withheld | None = None
+    own_probability: float | None = None
 
     def __post_init__(self) -> None:
         if not (0 <= self.probability <= 1 and 0 < self.threshold < 1):
