@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -10,14 +10,15 @@ import sqlalchemy as sa
 
 from medmm.domain.codec import to_json
 from medmm.domain.model_standing import ModelStanding
+from medmm.domain.reading import Reading
 from medmm.domain.reading_model import Declaration
 from medmm.domain.report import CaseState
 from medmm.domain.shadow_reading import ShadowReading, shadow_id
-from medmm.store import log_coverage, tables
+from medmm.store import integrity, log_coverage, tables
 from medmm.store.decoded import noun
 from medmm.store.last_words import SHADOW, STANDING
 
-SHADOWS, LINES = tables.shadow_readings, tables.worklist
+SHADOWS, LINES, DRAFTS = tables.shadow_readings, tables.worklist, tables.drafts
 AT_ONCE = 500  # rows that one question names
 
 
@@ -62,6 +63,33 @@ def shadow_readings(
         bodies = log_coverage.checked_rows(connection, SHADOW, some)
         found += (cast(ShadowReading, noun(ShadowReading, bodies[key])) for key in some)
     return tuple(found)
+
+
+def drafted_since(connection: sa.Connection, since: datetime | None) -> list[list[str]]:
+    """List the cases whose newest draft was made since a time, oldest first, some at a time."""
+    newest = sa.func.max(DRAFTS.c.version)
+    last = sa.select(DRAFTS.c.case_id, newest.label("version")).group_by(DRAFTS.c.case_id)
+    of_case = last.subquery()
+    made = sa.select(DRAFTS.c.case_id, DRAFTS.c.created_at).join(
+        of_case,
+        (of_case.c.case_id == DRAFTS.c.case_id) & (of_case.c.version == DRAFTS.c.version),
+    )
+    found = [
+        (datetime.fromisoformat(row.created_at), row.case_id)
+        for row in connection.execute(made.where(DRAFTS.c.created_at.is_not(None)))
+    ]
+    cases = [case_id for at, case_id in sorted(found) if since is None or at >= since]
+    return [cases[first : first + AT_ONCE] for first in range(0, len(cases), AT_ONCE)]
+
+
+def newest_readings(connection: sa.Connection, case_ids: Sequence[str]) -> list[Reading]:
+    """Read the newest reading of each of these cases.
+
+    Raises: IntegrityError if one is not what the log says.
+    """
+    rows = integrity.checked_cases(connection, integrity.CASE, case_ids)
+    bodies = (rows[case_id].reading for case_id in case_ids if case_id in rows)
+    return [cast(Reading, noun(Reading, body)) for body in bodies if body is not None]
 
 
 def shadow_counts(connection: sa.Connection, *, earlier: bool = False) -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.lease import Lease
 from medmm.domain.model_standing import ModelStanding
 from medmm.domain.printed_report import Printed
+from medmm.domain.reading import Reading
 from medmm.domain.reading_model import Declaration
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseSummary, SignedReport
@@ -354,6 +356,14 @@ class Store:
         Raises: IntegrityError if one is not what the log says.
         """
         return self._read(lambda c: model_trials.shadow_readings(c, manifest_sha256, since))
+
+    def readings(self, since: datetime | None = None) -> Iterator[Reading]:
+        """Read the newest reading of each case that was drafted since a time, oldest draft first.
+
+        Raises: IntegrityError if one is not what the log says.
+        """
+        for case_ids in self._read(lambda c: model_trials.drafted_since(c, since)):
+            yield from self._read(partial(model_trials.newest_readings, case_ids=case_ids))
 
     def shadow_counts(self) -> dict[str, int]:
         """Count the cases that each version of a model read in shadow."""

@@ -14,24 +14,24 @@ from medmm.store import digest
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.reading_models import digests_of
-from medmm.verbs.verb import kept, verb
+from medmm.verbs.verb import By, kept, verb
 
 MEASURED = "acceptance_sha256"  # the detail of the entry of a calibration
 
 
 def _accepting(house: House, name: str, path: Path, note: str) -> dict[str, object]:
-    acceptance = read_acceptance(path)
-    return {"model": name, "acceptance": digest(to_json(acceptance)), "note": note}
+    measured = digest(to_json(read_acceptance(path)))
+    return {"model": name, "acceptance": measured, "note": note}
 
 
 @verb("accept_model", kept(ModelStanding), request=_accepting, reads=True)
 def accept_model(house: House, call: VerbCall, name: str, path: Path, note: str) -> ModelStanding:
     """Let a model speak as it was measured; see `Assistant.accept_model`."""
-    acceptance, model = read_acceptance(path), reading_network(house, name)
-    _refuse_another(house, acceptance, model)
+    measured, model = read_acceptance(path), reading_network(house, name)
+    _refuse_another(house, measured, model)
     with house.store.exclusive_model(model.manifest_sha256):
         before = standing_of(house, model)
-        if before.accepted is not None and before.accepted.acceptance == acceptance:
+        if before.accepted is not None and before.accepted.acceptance == measured:
             raise StateError(
                 "this acceptance is in force already",
                 remedy="measure again with `medmm models calibrate`, or leave it",
@@ -40,7 +40,7 @@ def accept_model(house: House, call: VerbCall, name: str, path: Path, note: str)
                 at=before.accepted.at.isoformat(timespec="seconds"),
             )
         at = house.clock()
-        signed = SignedAcceptance(acceptance=acceptance, reader=call.actor, at=at, note=note)
+        signed = SignedAcceptance(acceptance=measured, reader=call.actor, at=at, note=note)
         standing = before.after(signed)
         with house.store.step() as step:
             step.save_standing(standing)
@@ -49,10 +49,16 @@ def accept_model(house: House, call: VerbCall, name: str, path: Path, note: str)
                 standing,
                 name,
                 manifest=model.manifest_sha256,
-                acceptance_sha256=digest(to_json(acceptance)),
-                studies=acceptance.measured.studies,
+                acceptance_sha256=digest(to_json(measured)),
+                studies=measured.measured.studies,
             )
     return standing
+
+
+def acceptance(house: House, by: By | None, path: Path) -> Acceptance:
+    """Read a file of figures; see `Assistant.acceptance`."""
+    house.calls.allow("models", by)
+    return read_acceptance(path)
 
 
 @verb(
@@ -117,12 +123,12 @@ def read_acceptance(path: Path) -> Acceptance:
         ) from error
 
 
-def _refuse_another(house: House, acceptance: Acceptance, model: ModelIdentity) -> None:
+def _refuse_another(house: House, measured: Acceptance, model: ModelIdentity) -> None:
     """Refuse an acceptance of another model or version, or that was not measured here.
 
     Raises: InputError saying which.
     """
-    of = acceptance.model
+    of = measured.model
     if of.name != model.name:
         raise InputError(
             f"this is the acceptance of {of.name}",
@@ -137,12 +143,12 @@ def _refuse_another(house: House, acceptance: Acceptance, model: ModelIdentity) 
             measured=of.manifest_sha256,
             here=model.manifest_sha256,
         )
-    measured = {
+    named = {
         event.details.get(MEASURED)
         for event in house.store.events(model.name)
         if (event.verb, event.outcome) == ("calibrate_model", "done")
     }
-    if acceptance.place is not Place.SITE or digest(to_json(acceptance)) not in measured:
+    if measured.place is not Place.SITE or digest(to_json(measured)) not in named:
         raise InputError(
             "the log names no such measurement: the file was altered, or made by another "
             "installation",
