@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from medmm.language.report_labeller import LABELS
 from medmm.training.data.layouts.splits import split_of
-from medmm.training.reports.labeller import LABELS
 
 Line = Mapping[str, object]
 

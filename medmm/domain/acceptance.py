@@ -1,4 +1,4 @@
-"""What a reading model was measured to do on labelled studies, and who accepted it for a site."""
+"""What a reading model was measured to do on labelled studies, and who accepted it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReliabilityBin:
-    """A point of a reliability diagram: the mean probability of some studies, and how many have it.
+    """A point of a reliability diagram: a mean probability and the share that has it.
 
     Source: Niculescu-Mizil and Caruana, ICML 2005.
     """
@@ -65,7 +65,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredFinding:
-    """How well claims of one finding were right on studies that nothing was calibrated on.
+    """How often claims of one finding are right, on studies not calibrated on.
 
     Attributes:
         positives: studies labelled with the finding; `negatives` those labelled without it.
@@ -150,7 +150,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """How a score or an input is distributed over studies, as counts between edges or by name.
+    """How a score or an input is distributed over studies, as counts.
 
     Attributes:
         of: "score" of a finding, or what of the input: "mean grey", "age", "scanner".
@@ -207,7 +207,7 @@ class NotMeasured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """What one version of a reading model was measured to do, and where it may be held against.
+    """What one version of a reading model was measured to do on labelled studies.
 
     Attributes:
         model: which weights; another version needs an acceptance of its own.
@@ -257,7 +257,7 @@ class Acceptance:
             )
 
     def applied(self, reading: Reading) -> Reading:
-        """Put a reading of this model on the site's scale, with its points and its alarm rule.
+        """Put a reading of this model on the site's scale, with its points.
 
         Findings that the site did not measure are withheld. Without a calibration of the site the
         reading stays as it is.
@@ -275,9 +275,9 @@ class Acceptance:
         return self._on_site(reading, self.calibration)
 
     def _on_site(self, reading: Reading, calibration: SiteCalibration) -> Reading:
-        """Apply the site's calibration to this model's findings, and its alarm to what follows it.
+        """Apply the site's calibration, and its alarm to what follows it.
 
-        What follows its alarm are its findings, and those of other networks that followed the
+        These are its findings, and those of other networks that followed the
         alarm that it had before.
         """
         first, name = reading.models[0].name, self.model.name
@@ -301,7 +301,7 @@ class Acceptance:
 
 
 def _on_scale(finding: Finding, calibration: SiteCalibration | None) -> Finding:
-    """Take back what an earlier alarm point withheld, and put the finding on the site's scale."""
+    """Take back what another alarm point withheld, and apply the site's calibration."""
     if finding.withheld is Withheld.BELOW_ALARM_POINT:
         finding = replace(finding, withheld=None)
     return finding if calibration is None else calibration.applied(finding)

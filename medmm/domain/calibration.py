@@ -15,6 +15,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.promise import AlarmRule, Promise, Withheld
 from medmm.domain.reading import Finding
 
+ALARM = "alarm"  # the key of the alarm point in a calibration.json, beside the findings
 DIGITS = 4  # of a probability in a reading
 NEAREST = 10**-DIGITS / 4  # of a probability that is written as 0 or 1: its mean distance to that
 
@@ -91,7 +92,9 @@ class AlarmPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteCalibration:
-    """How a model's findings are put on a site's scale; of a finding without a row nothing is said.
+    """How a model's findings are put on a site's scale.
+
+    Of a finding without a row nothing is said.
 
     Attributes:
         findings: a row for each finding that the site's studies can bear out.

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.evaluation import metrics
-from medmm.evaluation.metrics import Interval, interval, patient_draws
+from medmm.acceptance import metrics
+from medmm.acceptance.metrics import Interval, interval, patient_draws
 from medmm.training.data.films import Film
 from medmm.training.film.chest_findings import label_matrix
 

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from medmm.domain.calibration import AlarmPoint, platt_probability
+from medmm.domain.calibration import ALARM, AlarmPoint, platt_probability
 from medmm.domain.promise import AlarmRule, Promise
 from medmm.domain.reading import Finding, Region
 from medmm.domain.vocabulary import finding_term
 
 Row = Mapping[str, Any]  # of one finding: slope, intercept, threshold, rule_out, promise
-ALARM = "alarm"  # the key of the alarm rule in calibration.json, beside the findings
 
 
 def calibrated_probability(row: Row, logit: float) -> float:

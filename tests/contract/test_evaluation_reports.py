@@ -28,6 +28,7 @@ from medmm.evaluation.reports.scores import (
     label_figures,
 )
 from medmm.evaluation.reports.summary import summary, terminal
+from medmm.language.report_labeller import LABELS
 from medmm.models.film.reading_model import ChestReader
 from medmm.training.reports.corpus import (
     FilmReport,
@@ -37,7 +38,6 @@ from medmm.training.reports.corpus import (
     read_published,
     read_reports,
 )
-from medmm.training.reports.labeller import LABELS
 from pipelines.evaluate import main
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from medmm.acceptance.metrics import Interval
 from medmm.domain.draft import (
     AlsoSuspected,
     Assertion,
@@ -29,7 +30,6 @@ from medmm.domain.report import Add, CaseFile, CaseState, Edit, Impression, Reje
 from medmm.domain.report_kind import ReportKind
 from medmm.domain.study import NotEvaluable, Notice
 from medmm.domain.study_inspection import Inspection, SeriesLook
-from medmm.evaluation.metrics import Interval
 from medmm.evaluation.plots.svg_plots import Point, Series, dots, reliability, scatter
 from medmm.presentation.blocks import Figure, Heading, Items, Paragraph, Table
 from medmm.presentation.draft_html import draft_html

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from medmm.acceptance import metrics
 from medmm.domain.errors import needed
-from medmm.evaluation import metrics
 from medmm.models.film.chest_anatomy import outlines
 from medmm.models.film.reading_model import AnatomyModel
 from medmm.training.data.films import EXTERNAL_TABLE, Film, greys, read_table

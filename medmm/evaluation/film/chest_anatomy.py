@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from rich.progress import track
 
+from medmm.acceptance import metrics
+from medmm.acceptance.metrics import interval
 from medmm.domain.reading import Measurement
-from medmm.evaluation import metrics
 from medmm.evaluation.film import cardiothoracic_ratio as film_cardiothoracic_ratio
-from medmm.evaluation.metrics import interval
 from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio
 from medmm.models.film.chest_anatomy import outlines
 from medmm.models.film.reading_model import AnatomyModel

@@ -15,18 +15,18 @@ import yaml
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
+from medmm.acceptance import metrics
+from medmm.acceptance.calibration import sigmoid
+from medmm.acceptance.metrics import Interval, interval, patient_draws
+from medmm.domain.calibration import ALARM
 from medmm.domain.errors import needed
-from medmm.evaluation import metrics
 from medmm.evaluation.film.draft_rates import Points, film_said, finding_said, groups_said
 from medmm.evaluation.film.pointing import looks
 from medmm.evaluation.film.promises import kept, unfamiliar
-from medmm.evaluation.metrics import Interval, interval, patient_draws
 from medmm.evaluation.predictions import LEAST_CASES, Array, Json, Scored
-from medmm.models.calibration import ALARM
 from medmm.models.film.familiarity import Familiarity
 from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.models.weights.loading import load_network
-from medmm.training.calibration import sigmoid
 from medmm.training.data.films import EXTERNAL_TABLE, NIH_TABLE, Film, chosen, prepared, read_table
 from medmm.training.film.chest_findings import (
     initial_network,

@@ -10,10 +10,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.domain.calibration import any_finding
-from medmm.evaluation import metrics
+from medmm.acceptance import metrics
+from medmm.domain.calibration import ALARM, any_finding
 from medmm.evaluation.predictions import LEAST_CASES, Json, Scored
-from medmm.models.calibration import ALARM
 from medmm.training.data.films import AGE_BANDS, Film
 
 Flags = NDArray[np.bool_]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from medmm.acceptance import metrics
 from medmm.domain.reading import Side
-from medmm.evaluation import metrics
 from medmm.models.film.reading_model import AnatomyModel, FindingsModel
 from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
 from medmm.training.data.bounding_boxes import (

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from medmm.acceptance.metrics import share
 from medmm.domain.promise import Promise
 from medmm.evaluation.film.draft_rates import Flags, Points, bare_films
-from medmm.evaluation.metrics import share
 from medmm.evaluation.predictions import LEAST_CASES, Json, Scored
 from medmm.models.film.chest_findings import ChestFindingsNetwork
 from medmm.models.film.familiarity import Familiarity

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from rich.progress import track
 
+from medmm.acceptance.metrics import share
 from medmm.domain.errors import InputError
 from medmm.domain.reading_model import read_by
 from medmm.domain.study import Study
-from medmm.evaluation.metrics import share
 from medmm.evaluation.mr.unsuitable_inputs import Volumes, damaged, foreign
 from medmm.models.mr.brain_lesion import BrainLesionModel
 from medmm.models.mr.cardiac import CardiacModel

@@ -13,10 +13,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from medmm.domain.errors import InputError
-from medmm.domain.reading import ImageHalf, Reading
-from medmm.domain.reading_model import read_by
-from medmm.evaluation.metrics import (
+from medmm.acceptance.metrics import (
     auroc,
     brier,
     expected_calibration_error,
@@ -24,6 +21,9 @@ from medmm.evaluation.metrics import (
     patient_draws,
     share,
 )
+from medmm.domain.errors import InputError
+from medmm.domain.reading import ImageHalf, Reading
+from medmm.domain.reading_model import read_by
 from medmm.evaluation.mr.unmeasured_rates import MODELS, unmeasured
 from medmm.evaluation.plots.failure_pictures import Failure
 from medmm.models.mr.brain_lesion import BrainLesionModel, lesions_of, share_of_head, volume_score

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medmm.evaluation.metrics import Interval
+from medmm.acceptance.metrics import Interval
 from medmm.presentation.plots import PALETTE, Mark, Plot, circle, line, text
 
 ROW, LEFT, RIGHT, TOP = 34, 410, 40, 34

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 
+from medmm.language.report_labeller import ABNORMAL, PRESENT, labeller
 from medmm.models.film.chest_findings import ChestFindingsNetwork
 from medmm.models.film.preprocessing import prepare_film
 from medmm.models.weights.catalogue import WeightsFolder
 from medmm.models.weights.loading import load_network
 from medmm.training.reports.corpus import FilmReport, Grey, film_greys, read_published
-from medmm.training.reports.labeller import ABNORMAL, PRESENT, labeller
 
 PIXELS = 32
 PRIOR_DRAWS = 100

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from medmm.acceptance.metrics import share
 from medmm.domain.claim import Assertion
 from medmm.domain.draft import (
     Author,
@@ -23,7 +24,6 @@ from medmm.domain.draft import (
 from medmm.domain.reading import Reading
 from medmm.drafting import RuleWriter
 from medmm.drafting.image_statements import evidence_of
-from medmm.evaluation.metrics import share
 from medmm.evaluation.reports.labelled_cases import LabelledReport, case_and_reading, labelled
 from medmm.evaluation.reports.planted_errors import (
     SEED,

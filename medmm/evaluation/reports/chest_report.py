@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from medmm.acceptance import metrics
 from medmm.domain.draft import Assertion, Case
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading
@@ -23,7 +24,6 @@ from medmm.domain.reading_model import read_by
 from medmm.domain.record import ClinicalContext, Fact, FactKind
 from medmm.domain.vocabulary import finding_terms
 from medmm.drafting.record_influence import changes, said_of_image
-from medmm.evaluation import metrics
 from medmm.evaluation.film.draft_rates import claims_by_group
 from medmm.evaluation.predictions import Json
 from medmm.evaluation.reports import report_text

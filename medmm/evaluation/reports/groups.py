@@ -21,9 +21,9 @@ from medmm.evaluation.reports.scores import (
     label_figures,
     weights_by_patient,
 )
+from medmm.language.report_labeller import Labels
 from medmm.training.reports.corpus import FilmReport
 from medmm.training.reports.examples import indication_facts
-from medmm.training.reports.labeller import Labels
 
 Json = dict[str, Any]
 WANTED = (MICRO, RECALL, INVENTED)

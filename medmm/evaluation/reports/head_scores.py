@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from medmm.evaluation import metrics
+from medmm.acceptance import metrics
+from medmm.acceptance.calibration import sigmoid
+from medmm.acceptance.metrics import interval, patient_draws
 from medmm.evaluation.film.draft_rates import Points, groups_said
-from medmm.evaluation.metrics import interval, patient_draws
 from medmm.evaluation.predictions import LEAST_CASES, Array, Json, Scored
 from medmm.evaluation.reports.groups import sex_of, view_of
 from medmm.models.report_model.finding_heads import ReportHeads
 from medmm.models.weights.catalogue import WeightsFolder, row_named
-from medmm.training.calibration import sigmoid
 from medmm.training.data.films import Film
 from medmm.training.reports.claim_calibration import told
 from medmm.training.reports.corpus import FilmReport, film_greys, read_reports

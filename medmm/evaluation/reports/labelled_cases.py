@@ -17,9 +17,9 @@ from medmm.domain.reading import Finding, ModelIdentity, Reading, Region, Side
 from medmm.domain.record import ClinicalContext, Fact, FactKind, Quantity
 from medmm.domain.study import Modality, Study, View, Volume
 from medmm.domain.vocabulary import finding_term, finding_terms
+from medmm.language.report_labeller import ABNORMAL, ABSENT, PRESENT, UNCERTAIN, labeller
 from medmm.training.reports.corpus import FilmReport
 from medmm.training.reports.examples import SEX
-from medmm.training.reports.labeller import ABNORMAL, ABSENT, PRESENT, UNCERTAIN, labeller
 
 MODEL = ModelIdentity(name="report-labels", manifest_sha256="0" * 64)
 THRESHOLD, RULE_OUT = 0.3, 0.15

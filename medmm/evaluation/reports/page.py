@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from medmm.acceptance.metrics import Interval
 from medmm.evaluation.cards.tables import figure
-from medmm.evaluation.metrics import Interval
 from medmm.evaluation.plots.svg_plots import Point, Series, dots, scatter
 from medmm.evaluation.reports.scores import (
     CALLS,
@@ -19,9 +19,9 @@ from medmm.evaluation.reports.scores import (
     figure_key,
 )
 from medmm.evaluation.reports.summary import COLUMNS_OF, last_call, published_rows
+from medmm.language.report_labeller import ABNORMAL, LABELS
 from medmm.presentation.blocks import Block, Figure, Heading, Items, Paragraph, Table
 from medmm.presentation.pages import page
-from medmm.training.reports.labeller import ABNORMAL, LABELS
 
 Json = dict[str, Any]
 BLEU_4 = TEXT_FIGURES[3]

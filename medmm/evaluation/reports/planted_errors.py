@@ -24,7 +24,7 @@ from medmm.evaluation.reports.labelled_cases import (
     said_in,
     sentences_with_labels,
 )
-from medmm.training.reports.labeller import ABSENT
+from medmm.language.report_labeller import ABSENT
 
 SEED = 20261130
 TRUE = "true"

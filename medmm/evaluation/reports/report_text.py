@@ -36,6 +36,7 @@ from medmm.evaluation.reports.scores import (
     weights_by_patient,
     words,
 )
+from medmm.language.report_labeller import FIVE, LABELS, Labels, labeller
 from medmm.models.film.reading_model import ChestReader
 from medmm.models.report_model.chest_report import ChestReportModel
 from medmm.models.weights.catalogue import open_weights, row_named
@@ -48,7 +49,6 @@ from medmm.training.reports.corpus import (
     read_published,
     read_reports,
 )
-from medmm.training.reports.labeller import FIVE, LABELS, Labels, labeller
 
 Json = dict[str, Any]
 SEED = 0

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.evaluation.metrics import BOOTSTRAPS, Interval, patient_draws
-from medmm.training.reports.labeller import ABNORMAL, FIVE, LABELS, PRESENT, UNCERTAIN, Labels
+from medmm.acceptance.metrics import BOOTSTRAPS, Interval, patient_draws
+from medmm.language.report_labeller import ABNORMAL, FIVE, LABELS, PRESENT, UNCERTAIN, Labels
 
 Array = NDArray[np.float64]
 Figures = dict[str, Array]

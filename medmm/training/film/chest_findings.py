@@ -22,6 +22,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medmm.acceptance.calibration import calibration
+from medmm.acceptance.metrics import macro_auroc
 from medmm.domain.errors import InputError, needed
 from medmm.models.film import chest_findings
 from medmm.models.film.chest_findings import ChestFindingsNetwork
@@ -31,7 +33,6 @@ from medmm.models.film.reading_model import AnatomyModel, FindingsModel
 from medmm.models.report_model.multimodal.modeling import masked_finding_loss
 from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
 from medmm.models.weights.loading import load_network
-from medmm.training.calibration import calibration
 from medmm.training.data.bounding_boxes import boxed, sides_that_hold
 from medmm.training.data.films import (
     MORE_TABLE,
@@ -49,7 +50,6 @@ from medmm.training.data.public_sets import MoreFilms
 from medmm.training.film.augmentation import random_views
 from medmm.training.film.familiarity import features_of, learn
 from medmm.training.loop import precision
-from medmm.training.validation_metrics import macro_auroc
 from medmm.training.weights_export import write_json, write_weights_folder
 
 Log = list[dict[str, Any]]

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from rich.progress import track
 from sklearn.linear_model import LogisticRegression
 
+from medmm.acceptance.calibration import LEAST_CARRIERS, calibration, sigmoid
+from medmm.acceptance.metrics import auroc
 from medmm.domain.errors import InputError
 from medmm.domain.record import ClinicalContext
 from medmm.models.report_model.chest_report import ChestReportModel, ClaimRule, Job
 from medmm.models.weights.catalogue import WeightsFolder, row_named
-from medmm.training.calibration import LEAST_CARRIERS, calibration, sigmoid
 from medmm.training.reports.examples import ReportExample, examples
 from medmm.training.reports.sources import ReportSource
 from medmm.training.reports.statements import FindingSaid, report_findings
-from medmm.training.validation_metrics import auroc
 from medmm.training.weights_export import write_json
 
 Array = NDArray[np.float64]

@@ -23,7 +23,7 @@ from PIL import Image
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.training.reports.labeller import LABELS, Labels
+from medmm.language.report_labeller import LABELS, Labels
 
 Grey = NDArray[np.float32]
 Label = Callable[[str, str], Labels]

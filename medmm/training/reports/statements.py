@@ -14,9 +14,9 @@ from enum import Enum
 from functools import lru_cache
 
 from medmm.language.numbers import numbers_named
+from medmm.language.report_labeller import PRESENT, UNCERTAIN, labeller, sentences
 from medmm.language.report_parser import Polarity, findings_named
 from medmm.language.sides import named_side
-from medmm.training.reports.labeller import PRESENT, UNCERTAIN, labeller, sentences
 
 # The labeller's names and the vocabulary's.
 VOCABULARY: Mapping[str, str] = {

@@ -19,9 +19,9 @@ from medmm.evaluation.reports.groups import grouped
 from medmm.evaluation.reports.head_scores import as_film, head
 from medmm.evaluation.reports.head_scores import groups as head_groups
 from medmm.evaluation.reports.scores import MICRO, OWN, figure_key
+from medmm.language.report_labeller import labeller
 from medmm.training.data.films import Film
 from medmm.training.reports.corpus import FilmReport
-from medmm.training.reports.labeller import labeller
 from tests.factories import MODEL, STUDY_UID, make_case, make_finding, make_region
 from tests.language_models import NAME, say
 

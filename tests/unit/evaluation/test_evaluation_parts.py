@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from medmm.acceptance import metrics
 from medmm.domain.reading import Side
-from medmm.evaluation import metrics
 from medmm.evaluation.cards import anatomy
 from medmm.evaluation.cards import findings as cards_findings
 from medmm.evaluation.film.draft_rates import Points, film_said, finding_said, groups_said

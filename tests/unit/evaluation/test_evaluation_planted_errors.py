@@ -20,8 +20,8 @@ from medmm.evaluation.reports.planted_errors import (
     templates,
     true_statements,
 )
+from medmm.language.report_labeller import PRESENT
 from medmm.training.reports.corpus import FilmReport, read_reports
-from medmm.training.reports.labeller import PRESENT
 
 
 def report(findings: str, uid: str = "1", indication: str = "cough in a man") -> FilmReport:

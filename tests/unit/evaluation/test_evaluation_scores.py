@@ -35,8 +35,8 @@ from medmm.evaluation.reports.scores import (
     weights_by_patient,
     words,
 )
+from medmm.language.report_labeller import ABNORMAL, LABELS, PRESENT, labeller
 from medmm.training.reports.corpus import FilmReport, read_drafts, read_published, read_reports
-from medmm.training.reports.labeller import ABNORMAL, LABELS, PRESENT, labeller
 from tests.factories import make_draft
 
 PYCOCO = "pycocoevalcap"

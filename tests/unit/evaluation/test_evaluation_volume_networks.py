@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medmm.acceptance.metrics import patient_draws
 from medmm.domain.reading import Extent, Finding, ImageHalf, Measurement, Reading
 from medmm.evaluation.cards.volume_networks import volumes_card
-from medmm.evaluation.metrics import patient_draws
 from medmm.evaluation.mr import volume_networks
 from medmm.evaluation.mr.volume_networks import (
     PUBLISHED,

@@ -8,9 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from medmm.acceptance.calibration import sigmoid
 from medmm.domain.errors import InputError
 from medmm.models.report_model.chest_report import ClaimRule
-from medmm.training.calibration import sigmoid
 from medmm.training.reports.claim_calibration import claim_rule, told
 
 SHAPE = (12, 3)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
 from medmm.domain.vocabulary import finding_terms
+from medmm.language.report_labeller import LABELS
 from medmm.training.data.layouts import (
     LAYOUTS,
     FilmSource,
@@ -33,7 +34,6 @@ from medmm.training.data.layouts.label_map import Uncertain, labelled
 from medmm.training.data.layouts.reported_film import Split
 from medmm.training.data.layouts.sections import report_of
 from medmm.training.data.layouts.splits import learning_split_of, split_of
-from medmm.training.reports.labeller import LABELS
 from tests import layout_folders as make
 
 MAKE: dict[str, Callable[[Path], Path]] = {

@@ -13,11 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from medmm.acceptance.calibration import (
+    calibration,
+    operating_point,
+    platt,
+    rule_out_point,
+    sigmoid,
+)
+from medmm.acceptance.metrics import macro_auroc
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Side
 from medmm.models.film import chest_anatomy, chest_findings
 from medmm.models.film.preprocessing import prepare_film
-from medmm.training.calibration import calibration, operating_point, platt, rule_out_point, sigmoid
 from medmm.training.data.bounding_boxes import Box, Boxed, drawn_side, sides_that_hold
 from medmm.training.data.films import NIH_TABLE, _age_years, chosen, greys, prepared, read_table
 from medmm.training.data.segmentation_masks import read_outlined_films
@@ -31,7 +38,6 @@ from medmm.training.film.chest_findings import (
     training_films,
 )
 from medmm.training.loop import precision
-from medmm.training.validation_metrics import macro_auroc
 
 STILL = {
     "rotation_degrees": 0,

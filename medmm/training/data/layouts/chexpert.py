@@ -12,12 +12,12 @@ from pathlib import Path, PurePosixPath
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
+from medmm.language.report_labeller import LABELS
 from medmm.training.data.layouts.chexpert_names import chexpert_findings
 from medmm.training.data.layouts.collector import Collector
 from medmm.training.data.layouts.label_map import Uncertain
 from medmm.training.data.layouts.reported_film import FilmSource, Layout, ReportedFilm, Split
 from medmm.training.data.layouts.tables import age_years, find_table, read_rows, sex
-from medmm.training.reports.labeller import LABELS
 
 NAME = "chexpert"
 COLUMNS = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *LABELS)

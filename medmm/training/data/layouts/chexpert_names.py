@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medmm.language.report_labeller import DEVICES, LABELS, NO_FINDING
 from medmm.training.data.layouts.label_map import Findings, Uncertain, from_grades, labelled, meant
 from medmm.training.data.layouts.tables import grade
-from medmm.training.reports.labeller import DEVICES, LABELS, NO_FINDING
 
 SOURCE = "chexpert"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
+from medmm.language.report_labeller import LABELS
 from medmm.training.data.layouts.chexpert_names import chexpert_findings, unknown_findings
 from medmm.training.data.layouts.collector import Collector
 from medmm.training.data.layouts.label_map import Findings, Uncertain
@@ -24,7 +25,6 @@ from medmm.training.data.layouts.reported_film import (
 )
 from medmm.training.data.layouts.sections import report_of
 from medmm.training.data.layouts.tables import find_table, read_rows
-from medmm.training.reports.labeller import LABELS
 
 NAME = "mimic-cxr"
 IDS = ("subject_id", "study_id")

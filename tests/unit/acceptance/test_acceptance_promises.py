@@ -8,10 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mapie.risk_control.methods import get_r_hat_plus
 
-from medmm.domain.errors import InputError
-from medmm.domain.promise import LEAST_POSITIVES
-from medmm.training.calibration import alarm_row, calibration
-from medmm.training.promises import (
+from medmm.acceptance.calibration import alarm_row, calibration
+from medmm.acceptance.promises import (
     ALARM_BURDEN,
     CONFIDENCE,
     HIGHEST,
@@ -19,6 +17,8 @@ from medmm.training.promises import (
     promise_row,
     upper,
 )
+from medmm.domain.errors import InputError
+from medmm.domain.promise import LEAST_POSITIVES
 
 shares = st.floats(0, 1, allow_nan=False).map(lambda p: round(p, 4))
 

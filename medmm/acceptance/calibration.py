@@ -7,14 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from sklearn.linear_model import LogisticRegression
 
-from medmm.domain.calibration import any_finding
-from medmm.domain.errors import InputError
-from medmm.domain.vocabulary import finding_term
-from medmm.models.calibration import ALARM
-from medmm.training.promises import (
+from medmm.acceptance.promises import (
     ALARM_BURDEN,
     DIGITS,
     FALSE_CLAIMS,
@@ -22,6 +16,9 @@ from medmm.training.promises import (
     controlled_point,
     promise_row,
 )
+from medmm.domain.calibration import ALARM, any_finding
+from medmm.domain.errors import InputError
+from medmm.domain.vocabulary import finding_term
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -44,6 +41,9 @@ def platt(logit: Array, truth: Array) -> tuple[float, float]:
     A slope below zero would turn the ranking round on a few unlucky films; then the slope 1 is kept
     and only the intercept is fitted.
     """
+    from scipy.optimize import brentq
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=10.0).fit(logit[:, np.newaxis], truth)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
     if slope <= 0:

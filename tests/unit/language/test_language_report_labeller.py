@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from medmm.domain.errors import ConfigError
 from medmm.domain.vocabulary import finding_term
 from medmm.drafting.phrases import phrases
-from medmm.training.reports.labeller import (
+from medmm.language.report_labeller import (
     ABNORMAL,
     ABSENT,
     LABELS,

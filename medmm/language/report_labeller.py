@@ -36,7 +36,7 @@ FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusi
 PRESENT, ABSENT, UNCERTAIN = 1, 0, -1
 Labels = dict[str, int | None]
 _RANK = {None: 0, ABSENT: 1, UNCERTAIN: 2, PRESENT: 3}
-_DATA = "medmm/training/data/report_phrases.yaml"
+_DATA = "medmm/language/data/report_phrases.yaml"
 
 
 def _compiles(pattern: str) -> str:
@@ -225,5 +225,5 @@ def sentences(text: str) -> list[str]:
 @cache
 def labeller() -> Labeller:
     """Return the labeller that ships."""
-    text = files("medmm.training").joinpath("data/report_phrases.yaml").read_text(encoding="utf-8")
+    text = files("medmm.language").joinpath("data/report_phrases.yaml").read_text(encoding="utf-8")
     return Labeller.of(parse_report_phrases(text))

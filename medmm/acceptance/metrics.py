@@ -8,21 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
-
-from medmm.training.validation_metrics import auroc, macro_auroc
-
-__all__ = [
-    "auprc",
-    "auroc",
-    "brier",
-    "expected_calibration_error",
-    "interval",
-    "macro_auroc",
-    "patient_draws",
-    "reliability",
-    "share",
-]
 
 Array = NDArray[np.float64]
 BOOTSTRAPS = 500
@@ -44,8 +29,29 @@ class Interval:
         return dict(zip(("value", "low", "high"), rounded, strict=True))
 
 
+def auroc(truth: Array, score: Array) -> float | None:
+    """Compute the area under the ROC curve of one label; None if one class is missing.
+
+    Args:
+        truth: (n,) of 0 and 1.
+        score: (n,), greater for what is likelier.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(truth, score)) if 0 < truth.sum() < len(truth) else None
+
+
+def macro_auroc(truth: Array, score: Array, columns: Sequence[int] | None = None) -> float | None:
+    """Average AUROC over labels, shape (films, labels), without labels of one class only."""
+    labels = range(truth.shape[1]) if columns is None else columns
+    values = [v for j in labels if (v := auroc(truth[:, j], score[:, j])) is not None]
+    return float(np.mean(values)) if values else None
+
+
 def auprc(truth: Array, score: Array) -> float | None:
     """Compute the average precision of one label; None without a positive."""
+    from sklearn.metrics import average_precision_score
+
     return float(average_precision_score(truth, score)) if truth.sum() > 0 else None
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from medmm.domain.promise import LEAST_POSITIVES
 
@@ -64,4 +63,6 @@ def upper(hits: int, of: int) -> float:
 
     Source: Clopper and Pearson, Biometrika 1934;26:404-413.
     """
+    from scipy.stats import beta
+
     return float(beta.ppf(CONFIDENCE, hits + 1, of - hits)) if hits < of else 1.0
