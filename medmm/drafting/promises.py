@@ -20,23 +20,24 @@ READ_BY_A_PERSON = (
 
 
 def with_promises(
-    draft: Draft, reading: Reading, prevalence: Mapping[str, float], accepted: Collection[str] = ()
+    draft: Draft, reading: Reading, prevalence: Mapping[str, float], told: Collection[str] = ()
 ) -> Draft:
     """Add to a draft what its claims are worth.
 
     Args:
         prevalence: of findings where the draft is read, 0 to 1 by their names; of others that of
             the calibration studies is taken, and said.
-        accepted: names of the networks that were measured on this site's own studies.
+        told: names of the networks of which the reading itself says on which studies they were
+            accepted.
     """
-    notices = tuple(_notices(draft, reading, prevalence, accepted))
+    notices = tuple(_notices(draft, reading, prevalence, told))
     if not notices:
         return draft
     return identified(replace(draft, id=UNNUMBERED, warnings=(*draft.warnings, *notices)))
 
 
 def _notices(
-    draft: Draft, reading: Reading, prevalence: Mapping[str, float], accepted: Collection[str]
+    draft: Draft, reading: Reading, prevalence: Mapping[str, float], told: Collection[str]
 ) -> Iterator[Notice]:
     said = {s.finding for s in draft.statements if s.assertion in CLAIMS}
     claimed = [f for f in reading.findings if f.name in said]
@@ -49,7 +50,7 @@ def _notices(
     for alarm in reading.alarms:
         if alarm.model not in unfamiliar:
             of_alarm = [f for f in claimed if _led_by(reading, f) == alarm.model]
-            yield from _counted(alarm, of_alarm, prevalence, alarm.model in accepted)
+            yield from _counted(alarm, of_alarm, prevalence, alarm.model in told)
     unpromised = sorted(finding_term(f.name).words for f in claimed if f.promise is None)
     if unpromised:
         yield Notice(
@@ -79,10 +80,10 @@ def _led_by(reading: Reading, finding: Finding) -> str | None:
 
 
 def _counted(
-    alarm: AlarmRule, claimed: Sequence[Finding], prevalence: Mapping[str, float], here: bool
+    alarm: AlarmRule, claimed: Sequence[Finding], prevalence: Mapping[str, float], told: bool
 ) -> Iterator[Notice]:
-    """Say what was counted on calibration films, and whether those were this site's."""
-    elsewhere = "" if here else " On this site's own films this was not measured."
+    """Say what was counted on calibration films, and that this site's are others."""
+    elsewhere = "" if told else " On this site's own films this was not measured."
     yield Notice(
         code=ALARM,
         text=f"Of {alarm.films} without any finding at most {alarm.burden:.0%} carry a claim of "

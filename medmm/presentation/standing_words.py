@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from medmm.domain.acceptance import SignedAcceptance
+from collections.abc import Sequence
+
+from medmm.domain.acceptance import Acceptance, SignedAcceptance
 from medmm.domain.study import Notice
 
-ACCEPTED_HERE = "accepted-here"
+ACCEPTED_HERE, ACCEPTED_ELSEWHERE = "accepted-here", "accepted-elsewhere"
 
 
 def accepted_notice(signed: SignedAcceptance) -> Notice:
@@ -18,3 +20,9 @@ def accepted_notice(signed: SignedAcceptance) -> Notice:
         f"{signed.acceptance.model.name} here on {signed.at:%Y-%m-%d}, as measured on "
         f"{measured.studies} {studies} of this site.",
     )
+
+
+def elsewhere_notice(shipped: Sequence[Acceptance]) -> Notice:
+    """Say on which films packaged networks were accepted, and that those are not this site's."""
+    named = ", ".join(f"{one.films} ({one.model.name})" for one in shipped)
+    return Notice(code=ACCEPTED_ELSEWHERE, text=f"Accepted on {named}, not on this site's.")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from medmm import drafting, imaging, models, records
 from medmm.config import Settings
+from medmm.domain.acceptance import Acceptance
 from medmm.domain.clock import Clock, in_utc
 from medmm.domain.codec import to_json
 from medmm.domain.directory import Directory
@@ -67,6 +68,10 @@ class Networks(Protocol):
 
         Returns: SHA-256 in hex by the network's name.
         """
+        ...
+
+    def shipped_acceptances(self) -> Sequence[Acceptance]:
+        """Read what packaged networks that are here were measured to do before they shipped."""
         ...
 
     def contents(self, source: Path) -> Mapping[str, str]:
@@ -137,8 +142,9 @@ class House:
         Raises: ConfigError if the settings order a model that is not here.
         """
         networks, order = self.networks, self.settings.reading_order
-        standings = self.store.standings()
-        return on_duty(networks.reading_models, networks.outside_models, standings, order)
+        standings, shipped = self.store.standings(), networks.shipped_acceptances()
+        models, added = networks.reading_models, networks.outside_models
+        return on_duty(models, added, standings, order, shipped)
 
     def drafted_from(self) -> str:
         """Digest what a draft depends on beside its images and record: settings and models.

@@ -5,35 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from medmm.domain.acceptance import SignedAcceptance
+from medmm.domain.acceptance import Acceptance, SignedAcceptance
 from medmm.domain.errors import ConfigError
 from medmm.domain.model_standing import ModelStanding
 from medmm.domain.reading import Reading
 from medmm.domain.reading_model import ReadingModel, no_reading_model, one_reading
 from medmm.domain.study import NotEvaluable, Study
-from medmm.presentation.standing_words import accepted_notice
+from medmm.presentation.standing_words import accepted_notice, elsewhere_notice
 
 Standings = Mapping[str, ModelStanding]  # by the digest of a manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A reading model that speaks in drafts, with what this site accepted of its networks."""
+    """A reading model that speaks in drafts, with what was accepted of its networks.
+
+    Attributes:
+        accepted: what this site accepted.
+        shipped: what ships with packaged networks that this site did not measure itself.
+    """
 
     model: ReadingModel
     accepted: tuple[SignedAcceptance, ...] = ()
+    shipped: tuple[Acceptance, ...] = ()
 
     def read(self, study: Study) -> Reading | NotEvaluable:
         """Read a study; what the site accepted stands on the site's scale, and says so."""
         outcome = self.model.read(study)
         if isinstance(outcome, NotEvaluable):
             return outcome
+        said = list(outcome.warnings)
         for signed in self.accepted:
             if signed.acceptance.model in outcome.models:
                 outcome = signed.acceptance.applied(outcome)
-                said = (*outcome.warnings, accepted_notice(signed))
-                outcome = replace(outcome, warnings=said)
-        return outcome
+                said.append(accepted_notice(signed))
+        elsewhere = [one for one in self.shipped if one.model in outcome.models]
+        if elsewhere:
+            said.append(elsewhere_notice(elsewhere))
+        return replace(outcome, warnings=tuple(said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,11 @@ class OnDuty:
         """List what this site accepted of the models that speak."""
         return tuple(signed for one in self.speakers for signed in one.accepted)
 
+    def told_of(self) -> set[str]:
+        """List the networks of which readings say on which studies they were accepted."""
+        shipped = {one.model.name for speaker in self.speakers for one in speaker.shipped}
+        return {signed.acceptance.model.name for signed in self.accepted()} | shipped
+
     def read(self, study: Study) -> Reading:
         """Read a study with every speaker whose declaration covers it; see `read_by`."""
         there = [one for one in self.speakers if one.model.declares.covers(study)]
@@ -66,12 +80,14 @@ def on_duty(
     added: Iterable[ReadingModel],
     standings: Standings,
     order: Sequence[str],
+    shipped: Sequence[Acceptance] = (),
 ) -> OnDuty:
     """Tell the speakers from those in shadow.
 
     Args:
         models: all of them, in the order in which they were added.
         added: those of them that are not packaged.
+        shipped: the acceptances that ship with packaged networks.
         order: names of networks, first those that have the first say.
 
     Raises: ConfigError if no reading model has one of these names.
@@ -84,7 +100,11 @@ def on_duty(
         if waits:
             shadow.append(model)
         else:
-            speakers.append(Speaker(model, accepted))
+            here = {signed.acceptance.model for signed in accepted}
+            of_model = {*model.identities} - here
+            speakers.append(
+                Speaker(model, accepted, tuple(one for one in shipped if one.model in of_model))
+            )
     return OnDuty(tuple(speakers), tuple(shadow))
 
 

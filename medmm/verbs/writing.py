@@ -62,8 +62,8 @@ def _drafted(
     reading = _counted(house, duty.read(case.study), case)
     departures = outgoing.Departures(house, call, case_id)
     written = outgoing.written(house, case, reading, departures)
-    accepted = {signed.acceptance.model.name for signed in duty.accepted()}
-    written = drafting.with_promises(written, reading, house.settings.prevalence, accepted)
+    told = duty.told_of()
+    written = drafting.with_promises(written, reading, house.settings.prevalence, told)
     drafted = drafting.following(written, file.draft.draft if file.draft else None)
     checked = grounding.check(drafted, case, reading)
     with house.store.step() as step:
