@@ -41,21 +41,24 @@ def platt(logit: Array, truth: Array) -> tuple[float, float]:
     A slope below zero would turn the ranking round on a few unlucky films; then the slope 1 is kept
     and only the intercept is fitted.
     """
-    from scipy.optimize import brentq
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=10.0).fit(logit[:, np.newaxis], truth)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
-    if slope <= 0:
-        slope = 1.0
-        intercept = float(
-            brentq(
-                lambda b: sigmoid(logit + b).mean() - truth.mean(),
-                -50 - logit.max(),
-                50 - logit.min(),
-            )
+    return (slope, intercept) if slope > 0 else (1.0, intercept_alone(logit, truth))
+
+
+def intercept_alone(logit: Array, truth: Array) -> float:
+    """Fit b of p = sigmoid(logit + b), so that the mean probability is the share of positives."""
+    from scipy.optimize import brentq
+
+    return float(
+        brentq(
+            lambda b: sigmoid(logit + b).mean() - truth.mean(),
+            -50 - logit.max(),
+            50 - logit.min(),
         )
-    return slope, intercept
+    )
 
 
 def operating_point(probability: Array, truth: Array, alarm: Array | None = None) -> float:
@@ -152,7 +155,12 @@ def any_findings(probability: Array) -> Array:
     return np.asarray([any_finding(film) for film in np.round(probability, DIGITS).tolist()])
 
 
-def alarm_row(probability: Array, bare: Flags, groups: Mapping[str, Flags]) -> Row:
+def alarm_row(
+    probability: Array,
+    bare: Flags,
+    groups: Mapping[str, Flags],
+    burden: float = ALARM_BURDEN,
+) -> Row:
     """Find the alarm point that few enough films without any finding reach, in every group.
 
     A group with fewer than `LEAST_OF_A_GROUP` such films bears nothing out and is left alone. What
@@ -170,12 +178,11 @@ def alarm_row(probability: Array, bare: Flags, groups: Mapping[str, Flags]) -> R
     of_groups = {name: score[bare & mask] for name, mask in groups.items()}
     enough = {name: s for name, s in of_groups.items() if len(s) >= LEAST_OF_A_GROUP}
     points = {
-        name: controlled_point(one, ALARM_BURDEN)
-        for name, one in {"all": score[bare], **enough}.items()
+        name: controlled_point(one, burden) for name, one in {"all": score[bare], **enough}.items()
     }
     return {
         "point": max(points.values()),
-        "burden": ALARM_BURDEN,
+        "burden": burden,
         "studies": int(bare.sum()),
         "points": points,
     }

@@ -32,13 +32,19 @@ class Interval:
 def auroc(truth: Array, score: Array) -> float | None:
     """Compute the area under the ROC curve of one label; None if one class is missing.
 
+    It is the share of pairs in which the positive scores higher (Mann and Whitney 1947), ties
+    counted half: the number that the curve gives, fast enough for hundreds of draws.
+
     Args:
         truth: (n,) of 0 and 1.
         score: (n,), greater for what is likelier.
     """
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(truth, score)) if 0 < truth.sum() < len(truth) else None
+    there = truth > 0
+    with_it, without = score[there], np.sort(score[~there])
+    if not len(with_it) or not len(without):
+        return None
+    below, not_above = (np.searchsorted(without, with_it, side=s) for s in ("left", "right"))
+    return float((below + not_above).sum() / (2 * len(with_it) * len(without)))
 
 
 def macro_auroc(truth: Array, score: Array, columns: Sequence[int] | None = None) -> float | None:

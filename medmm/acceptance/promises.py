@@ -5,6 +5,8 @@ Risk-controlling prediction sets (Bates et al., J. ACM 2021;68:43) with the exac
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,3 +68,11 @@ def upper(hits: int, of: int) -> float:
     from scipy.stats import beta
 
     return float(beta.ppf(CONFIDENCE, hits + 1, of - hits)) if hits < of else 1.0
+
+
+def least_studies(most: float) -> int:
+    """Count how many studies must not reach a point to bear out that at most a share does.
+
+    The exact bound of none of n is 1 - (1 - CONFIDENCE)^(1/n).
+    """
+    return math.ceil(math.log(1 - CONFIDENCE) / math.log(1 - most))

@@ -53,6 +53,31 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputFigures:
+    """What the images of a study are like, for comparison with those of an acceptance.
+
+    Attributes:
+        rows: of the image that was read; `columns` likewise.
+        spacing_mm: distance of its rows; None if unknown.
+        mean_grey: of its display-ready pixels, 0 black to 1 white; `grey_spread` is their standard
+            deviation.
+        sex: "M", "F" or "O", as DICOM states it.
+        view: of a radiograph; None of other images.
+        scanner: its maker and model.
+    """
+
+    rows: int
+    columns: int
+    spacing_mm: float | None = None
+    mean_grey: float
+    grey_spread: float
+    age_years: float | None = None
+    sex: str | None = None
+    view: str | None = None
+    scanner: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReliabilityBin:
     """A point of a reliability diagram: a mean probability and the share that has it.
 
@@ -73,6 +98,8 @@ class MeasuredFinding:
         specificity: share of the negatives that carry none.
         right: share of the claims that are right.
         ece: expected calibration error over bins of equal count.
+        brier: mean squared distance of probability and label; `brier_of_prevalence` is that of one
+            probability for all, the prevalence of the studies that were calibrated on.
         reliability: points by rising probability; empty where none were drawn.
         roc: points (share of negatives, share of positives) of the ROC curve; likewise.
     """
@@ -85,6 +112,8 @@ class MeasuredFinding:
     specificity: Figure
     right: Figure
     ece: Figure
+    brier: Figure
+    brier_of_prevalence: Figure
     reliability: tuple[ReliabilityBin, ...] = ()
     roc: tuple[tuple[float, float], ...] = ()
 
@@ -217,6 +246,7 @@ class Acceptance:
             names.
         calibrated: what the site's scale was set on; no patient of it is among `measured`.
         unread: labelled studies that were not read: (why, how many).
+        split: how studies came to be calibrated or measured on, in words.
         chosen_burden: the most studies without any finding that may carry a claim, 0 to 1.
         calibration: the site's; None leaves the model's own.
         auroc: mean over the findings.
@@ -234,6 +264,7 @@ class Acceptance:
     calibrated: Counted
     measured: Counted
     unread: tuple[tuple[str, int], ...] = ()
+    split: str = ""
     chosen_burden: float
     calibration: SiteCalibration | None = None
     auroc: Figure
