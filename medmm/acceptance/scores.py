@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from medmm.acceptance.labels import Half, LabelledStudy
 from medmm.acceptance.split import half_of
-from medmm.domain.acceptance import Attribute, Counted, InputFigures
+from medmm.domain.acceptance import Attribute, Counted
+from medmm.domain.input_figures import InputFigures
 from medmm.domain.promise import Withheld
 from medmm.domain.reading import Finding, ModelIdentity, Reading
 

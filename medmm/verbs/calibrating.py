@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from medmm import acceptance as measures
 from medmm import imaging
+from medmm.acceptance.labels import LabelledStudy, LabelTable, read_labels
+from medmm.acceptance.measuring import measured
+from medmm.acceptance.report_labels import SignedText, labels_of_reports
+from medmm.acceptance.scores import ReadStudy
 from medmm.domain.acceptance import Acceptance
 from medmm.domain.codec import to_json
 from medmm.domain.draft import Section
@@ -16,6 +19,7 @@ from medmm.domain.errors import InputError, needed
 from medmm.domain.input_figures import input_figures
 from medmm.domain.reading import ModelIdentity, Reading
 from medmm.domain.reading_model import Declaration, ReadingModel
+from medmm.domain.report import SignedReport
 from medmm.domain.study import NotEvaluable, Study
 from medmm.files import sha256_of
 from medmm.presentation.acceptance_html import acceptance_html
@@ -68,12 +72,13 @@ def calibrate_model(
     _refuse_burden(burden)
     trial = _Trial.of(house, name)
     if labels is None:
-        table = measures.labels_of_reports(_signed_texts(house))
+        table = labels_of_reports(_signed_texts(house))
     else:
-        table = measures.read_labels(labels, trial.declares)
+        table = read_labels(labels, trial.declares)
     with trial_folder(to) as folder:
         studies = list(trial.read(table, folder, progress))
-        measured = measures.measured(
+        _refuse_none(studies, trial.unread, name)
+        found = measured(
             trial.identity,
             trial.declares,
             table,
@@ -82,12 +87,22 @@ def calibrate_model(
             burden=burden,
             at=house.clock(),
         )
-        folder.finish(measured, acceptance_html(measured))
+        folder.finish(found, acceptance_html(found))
         with house.store.step() as step:
-            said = {MEASURED: digest(to_json(measured)), "table": table.sha256}
+            said = {MEASURED: digest(to_json(found)), "table": table.sha256}
             said |= {"manifest": trial.identity.manifest_sha256}
-            call.done(step, measured, name, studies=measured.measured.studies, **said)
-    return measured
+            call.done(step, found, name, studies=found.measured.studies, **said)
+    return found
+
+
+def _refuse_none(studies: Sequence[ReadStudy], unread: Mapping[str, int], name: str) -> None:
+    if not studies:
+        reasons = "; ".join(f"{count}: {why}" for why, count in sorted(unread.items()))
+        raise InputError(
+            f"none of the labelled studies was read ({reasons or 'there is none'})",
+            remedy="`medmm inspect` says of each what the gate has against it",
+            model=name,
+        )
 
 
 def _refuse_burden(burden: float) -> None:
@@ -133,38 +148,27 @@ class _Trial:
         )
 
     def read(
-        self, table: measures.LabelTable, folder: TrialFolder, progress: Progress | None
-    ) -> Iterator[measures.ReadStudy]:
-        """Read every labelled study that the gate lets pass; count the others.
-
-        Raises: InputError if two lines are of the same images.
-        """
-        lines: dict[tuple[str, ...], int] = {}
+        self, table: LabelTable, folder: TrialFolder, progress: Progress | None
+    ) -> Iterator[ReadStudy]:
+        """Read every labelled study that the gate lets pass; count the others."""
         for number, labelled in enumerate(table.studies, start=1):
             study, sex = self._study(labelled)
             if study is not None:
-                images = study.image_sha256s
-                if (first := lines.setdefault(images, labelled.line)) != labelled.line:
-                    raise InputError(
-                        f"the study is that of line {first}",
-                        remedy="label each study once",
-                        line=str(labelled.line),
-                    )
                 read = self._remembered(study, sex, folder)
                 if read.reading is None or read.input_figures is None:
                     self.unread[read.why] += 1
                 else:
-                    yield measures.ReadStudy(
+                    yield ReadStudy(
                         labels=labelled,
                         reading=read.reading,
-                        sha256s=images,
+                        sha256s=study.image_sha256s,
                         inputs=read.input_figures,
                         in_use=read.in_use,
                     )
             if progress is not None:
                 progress(number, len(table.studies))
 
-    def _study(self, labelled: measures.LabelledStudy) -> tuple[Study | None, str | None]:
+    def _study(self, labelled: LabelledStudy) -> tuple[Study | None, str | None]:
         """Find the images of a line through the gate, and the sex that they state."""
         house = self.house
         if labelled.study_uid is not None:
@@ -227,9 +231,9 @@ def _slim(reading: Reading | None) -> Reading | None:
     return replace(reading, findings=findings, other_findings=others, masks=(), label_maps=())
 
 
-def _signed_texts(house: House) -> Iterator[measures.SignedText]:
+def _signed_texts(house: House) -> Iterator[SignedText]:
     """Give the words that signed reports say of images, of each study the newest report's."""
-    newest = {}
+    newest: dict[str, SignedReport] = {}
     for summary in house.store.cases():
         file = house.store.case_file(summary.case_id)
         if file.report is not None and not file.report.withdrawn:
@@ -238,4 +242,4 @@ def _signed_texts(house: House) -> Iterator[measures.SignedText]:
                 newest[file.case.study.uid] = file.report
     for uid, report in sorted(newest.items()):
         words = " ".join(s.text for s in report.statements if s.section in IN_TEXT)
-        yield measures.SignedText(study_uid=uid, patient=report.patient_key, text=words)
+        yield SignedText(study_uid=uid, patient=report.patient_key, text=words)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import chain
 
-from medmm import acceptance as measures
+from medmm.acceptance.distributions import SeenStudy
+from medmm.acceptance.drift import drifted
 from medmm.domain.acceptance import Acceptance, SignedAcceptance
 from medmm.domain.drift import DriftReport
 from medmm.domain.errors import InputError, StateError
@@ -24,7 +25,7 @@ def watch_model(house: House, call: VerbCall, name: str, since: datetime | None)
         raise InputError("the time has no time zone", remedy="give an aware time, such as in UTC")
     model = reading_network(house, name)
     then, begun = _then(house, model)
-    report = measures.drifted(then, list(_seen(house, model, since or begun)))
+    report = drifted(then, list(_seen(house, model, since or begun)))
     call.seen |= {
         "manifest": model.manifest_sha256,
         "studies": report.studies,
@@ -51,18 +52,16 @@ def _then(house: House, model: ModelIdentity) -> tuple[Acceptance, datetime | No
     return shipped[model.name], None
 
 
-def _seen(
-    house: House, model: ModelIdentity, since: datetime | None
-) -> Iterator[measures.SeenStudy]:
+def _seen(house: House, model: ModelIdentity, since: datetime | None) -> Iterator[SeenStudy]:
     """Give what a model said of each study since a time, the newest of each, on its own scale."""
-    seen: dict[str, measures.SeenStudy] = {}
+    seen: dict[str, SeenStudy] = {}
     shadows = house.store.shadow_readings(model.manifest_sha256, since)
     in_shadow = ((one.reading, one.input_figures) for one in shadows)
     spoken = ((one, one.input_figures) for one in house.store.readings(since))
     for reading, figures in chain(in_shadow, spoken):
         if reading is not None and figures is not None and model in reading.models:
             scores = dict(_scores(reading, model.name))
-            seen[reading.study_uid] = measures.SeenStudy(scores=scores, inputs=figures)
+            seen[reading.study_uid] = SeenStudy(scores=scores, inputs=figures)
     yield from seen.values()
 
 

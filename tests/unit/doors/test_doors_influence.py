@@ -65,12 +65,16 @@ class ToldNetworks:
     language_model: Told | None = Everything(by_case=believing)
 
     reading_models = (ModelOf(READS),)
+    outside_models = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
     def manifests(self) -> dict[str, str]:
         return {}
+
+    def shipped_acceptances(self) -> tuple[()]:
+        return ()
 
 
 class NoLanguageModel(ToldNetworks):
