@@ -10,7 +10,7 @@ import pytest
 from medmm.domain.draft import Section
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.evaluation.plots.svg_plots import Point, Series, dots, scatter
+from medmm.presentation.svg_plots import Point, Series, dots, scatter
 from medmm.evaluation.reports import scores as scores
 from medmm.evaluation.reports.baselines import (
     finding_sentences,
