@@ -10,16 +10,19 @@ from datetime import date, datetime
 from pathlib import Path
 
 from medmm.config import Settings, load_settings
+from medmm.domain.acceptance import Acceptance
 from medmm.domain.argument_checks import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.clock import Clock, utc_now
 from medmm.domain.directory import Directory
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.draft_version import DraftVersion
+from medmm.domain.drift import DriftReport
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.lease import Lease
 from medmm.domain.model_check import ModelCheck
 from medmm.domain.model_server import WriterProbe
+from medmm.domain.model_standing import ModelStanding
 from medmm.domain.priority import CasePriority, Order, Priority
 from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult
@@ -41,9 +44,11 @@ from medmm.verbs import (
     Asked,
     By,
     Networks,
+    accepting,
     admitting,
     amending,
     auditing,
+    calibrating,
     cases,
     claiming,
     deciding,
@@ -53,6 +58,7 @@ from medmm.verbs import (
     outgoing,
     publishing,
     reading,
+    watching,
     writing,
 )
 from medmm.verbs.incoming import Incoming
@@ -147,15 +153,20 @@ class Assistant:
     def close(self) -> None:
         """Let go of files and connections; closing twice does nothing.
 
+        It waits until the models in shadow have read the cases that this assistant drafted; an
+        interrupt leaves the rest for later.
+
         Example:
             >>> assistant.close()
         """
-        self._house.store.close()
+        self._house.close()
 
     def __enter__(self) -> Assistant:
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        if kind is not None:  # what failed is seen at once
+            self._house.background.drop()
         self.close()
 
     def admit(
@@ -536,7 +547,8 @@ class Assistant:
     ) -> ModelRow:
         """Adopt a trained model, a larger decoder, or a declared reading model of others.
 
-        It is copied, checked, and kept under its digests.
+        It is copied, checked, and kept under its digests. A reading model reads in shadow until
+        `accept_model`.
 
         Args:
             path: of the folder.
@@ -564,6 +576,121 @@ class Assistant:
             >>> assistant.remove_model("film-2", by="admin-1")
         """
         installing.remove_model(self._house, Asked(by, key), name)
+
+    def calibrate_model(
+        self,
+        name: str,
+        *,
+        to: str | Path,
+        by: By,
+        labels: str | Path | None = None,
+        burden: float = 0.15,
+        progress: Callable[[int, int], None] | None = None,
+        key: str | None = None,
+    ) -> Acceptance:
+        """Measure a reading model on this site's own labelled studies, and set its points for it.
+
+        Half of the patients set the points, the other half is measured on. What the gate refuses
+        is counted. Nothing that drafts say changes before `accept_model`.
+
+        Args:
+            name: as `models` lists it.
+            to: a new folder for `acceptance.json`, `acceptance.html` and the readings; that of a
+                run which was broken off goes on where it was.
+            labels: a CSV of path, patient and one column a finding; without it the reports that
+                were signed here are labelled by rules.
+            burden: of the studies without any finding, the most that may carry a claim, 0 to 1.
+            progress: told how many studies are done, of how many.
+
+        Returns: what was measured, as it was written.
+        Raises: InputError for a table that can't be used, naming line and column, or one with too
+            few studies for this burden; Unavailable if the folder can't be written.
+
+        Example:
+            >>> assistant.calibrate_model("film-net", labels="films.csv", to="trial", by="reader-1")
+        """
+        table = None if labels is None else Path(labels)
+        asked = Asked(by, key)
+        return calibrating.calibrate_model(
+            self._house, asked, name, table, burden, Path(to), progress
+        )
+
+    def acceptance(self, path: str | Path, *, by: By | None = None) -> Acceptance:
+        """Read a file of figures that `calibrate_model` wrote, and keep nothing.
+
+        Args:
+            path: of the `acceptance.json`.
+
+        Returns: what was measured.
+        Raises: InputError if it can't be read, or is none.
+
+        Example:
+            >>> assistant.acceptance("trial/acceptance.json").burden.value
+        """
+        return accepting.acceptance(self._house, by, Path(path))
+
+    def accept_model(
+        self,
+        name: str,
+        acceptance: str | Path,
+        *,
+        by: By,
+        note: str = "",
+        key: str | None = None,
+    ) -> ModelStanding:
+        """Let a reading model speak in drafts from now on, as it was measured here.
+
+        Its findings stand on the site's scale then, and drafts name who accepted it.
+
+        Args:
+            name: as `models` lists it.
+            acceptance: the `acceptance.json` that `calibrate_model` wrote.
+            note: why, in your own words; it stays in the log's record of the model.
+
+        Returns: the standing of this version of the model, with every decision on it.
+        Raises: InputError if the file was altered, or is of another model or version; StateError if
+            it is in force already.
+
+        Example:
+            >>> assistant.accept_model("film-net", "trial/acceptance.json", by="reader-1")
+        """
+        return accepting.accept_model(self._house, Asked(by, key), name, Path(acceptance), note)
+
+    def shadow_model(
+        self, name: str, *, reason: str, by: By, key: str | None = None
+    ) -> ModelStanding:
+        """Let an accepted model speak no longer: from now on it reads in shadow again.
+
+        Drafts that were kept stay as they are.
+
+        Args:
+            name: as `models` lists it.
+            reason: why; not empty.
+
+        Returns: the standing of this version of the model, with every decision on it.
+        Raises: InputError without a reason; StateError if it is packaged, or in shadow already.
+
+        Example:
+            >>> assistant.shadow_model("film-net", reason="a new detector", by="reader-1")
+        """
+        return accepting.shadow_model(self._house, Asked(by, key), name, reason)
+
+    def watch_model(
+        self, name: str, *, since: datetime | None = None, by: By | None = None
+    ) -> DriftReport:
+        """Compare what a model reads now with the studies that it was accepted on.
+
+        Args:
+            name: as `models` lists it.
+            since: an aware time; without it the time of the acceptance.
+
+        Returns: every distribution of scores and images, then and now, with a verdict.
+        Raises: StateError if the model was never accepted.
+
+        Example:
+            >>> assistant.watch_model("film-net").drifted
+        """
+        return watching.watch_model(self._house, by, name, since)
 
     def probe_writer(self, *, by: By, key: str | None = None) -> WriterProbe:
         """Show the model server of the settings two pictures and a schema, and judge its answers.

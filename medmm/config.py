@@ -239,6 +239,7 @@ class Settings(BaseSettings):
         "language-model"
     )
     language_model: str = Field(default="chest-report", min_length=1)
+    reading_order: tuple[str, ...] = ()
     writer_path: Path | None = None
     server: ServerEntry = ServerEntry()
     prevalence: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default={})
@@ -297,6 +298,13 @@ class Settings(BaseSettings):
         if unknown := sorted(set(prevalence) - set(finding_terms())):
             raise ValueError(f"no findings of the vocabulary: {', '.join(unknown)}")
         return prevalence
+
+    @field_validator("reading_order")
+    @classmethod
+    def _each_model_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) != len(names):
+            raise ValueError("a model has its say once: name each once")
+        return names
 
     @field_validator("readers")
     @classmethod

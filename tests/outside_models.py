@@ -191,8 +191,6 @@ def volume_folder(folder: Path, *, last: bool = False, **changes: Any) -> Path:
     return declare(folder, volume_declaration(**{"input": layout, **changes}))
 
 
-def said_beside(reading: Reading) -> list[str]:
-    """The codes of a reading's warnings beside the one that every added model carries."""
-    codes = [warning.code for warning in reading.warnings]
-    assert codes.count("outside-not-measured-here") == 1
-    return [code for code in codes if code != "outside-not-measured-here"]
+def codes_of(reading: Reading) -> list[str]:
+    """The codes of a reading's warnings."""
+    return [warning.code for warning in reading.warnings]

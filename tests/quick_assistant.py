@@ -68,7 +68,9 @@ class GivenNetworks(Networks):
     @property
     def reading_models(self) -> Any:
         given = self._given.get("reader")
-        return super().reading_models if given is None else (ModelOf(given),)
+        if given is None:
+            return super().reading_models
+        return (ModelOf(given), *self.outside_models)
 
     @property
     def picture_kinds(self) -> Any:

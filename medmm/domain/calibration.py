@@ -62,6 +62,7 @@ class FindingCalibration:
         return replace(
             finding,
             probability=self.probability(finding.probability),
+            own_probability=finding.probability,
             threshold=self.threshold,
             rule_out=self.rule_out,
             promise=self.promise,

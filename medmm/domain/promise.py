@@ -18,6 +18,10 @@ class Withheld(Enum):
     NOT_MEASURED = "not measured on this site's studies"
 
 
+# Of a finding withheld for these nothing is known; one below the alarm point is undecided
+SILENT = (Withheld.UNFAMILIAR_IMAGE, Withheld.NOT_MEASURED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
     """How often a finding is claimed on studies without it, and on studies with it.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError
 from medmm.domain.frame_reference import FrameReference
+from medmm.domain.input_figures import InputFigures
 from medmm.domain.promise import AlarmRule, Promise, Withheld
 from medmm.domain.record import Coding
 from medmm.domain.study import NotEvaluable, Notice, Study
@@ -123,7 +124,8 @@ class Finding:
     invented. `model` names the network that gave it; None means the reading's first. `extent` is
     where it lies in a volume, as `region` is on a film. `promise` is what calibration promises of
     claims of it; None: nothing. `withheld` says why nothing is said of it, whatever the
-    probability.
+    probability. `own_probability` is what the network itself gave, where a site's calibration took
+    its place.
     """
 
     name: str
@@ -136,6 +138,7 @@ class Finding:
     extent: Extent | None = None
     promise: Promise | None = None
     withheld: Withheld | None = None
+    own_probability: float | None = None
 
     def __post_init__(self) -> None:
         if not (0 <= self.probability <= 1 and 0 < self.threshold < 1):
@@ -330,8 +333,10 @@ class Reading:
     `volumes_read` are the digests of the volumes that the models looked at. Drafts rest on
     `findings` and `measurements`, where each is stated once, by the first model that states it;
     what later models say of the same stands in `other_findings` and `other_measurements`, each
-    with its model, and is never averaged. `alarm` decides
-    whether the study may carry claims at all; None: each finding decides for itself.
+    with its model, and is never averaged. `alarm` decides whether the study may carry claims at
+    all of the network that it names; None: each finding decides for itself. `other_alarms` are
+    those of later models, each over its own findings.
+    `input_figures` say what was read in a few figures; None where nobody counted them.
     """
 
     study_uid: str
@@ -346,10 +351,21 @@ class Reading:
     other_findings: tuple[Finding, ...] = ()
     other_measurements: tuple[Measurement, ...] = ()
     alarm: AlarmRule | None = None
+    other_alarms: tuple[AlarmRule, ...] = ()
+    input_figures: InputFigures | None = None
 
     def finding(self, name: str) -> Finding | None:
         """Return the finding of this name, if the models report it."""
         return next((f for f in self.findings if f.name == name), None)
+
+    @property
+    def alarms(self) -> tuple[AlarmRule, ...]:
+        """The alarm rule of every model that has one."""
+        return (*((self.alarm,) if self.alarm else ()), *self.other_alarms)
+
+    def model_of(self, finding: Finding) -> str | None:
+        """Name the network that gave a finding; None if the reading names none."""
+        return finding.model or (self.models[0].name if self.models else None)
 
     def measurement(self, name: str, side: Side | None = None) -> Measurement | None:
         """Return the measurement of this name, if one was made; of this side, if one is given."""

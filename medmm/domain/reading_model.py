@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from medmm.domain.promise import Withheld
 from medmm.domain.reading import LabelMap, Measurement, ModelIdentity, Reading
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study
 
@@ -95,8 +96,9 @@ def one_reading(study: Study, outcomes: Sequence[Reading | NotEvaluable]) -> Rea
     """Join what several models say of one study; of one model it is what that one says.
 
     What an earlier model states (a finding; a quantity of a side) a later one states beside it, in
-    `other_findings` and `other_measurements`; a mask or label map of a name is kept once. That
-    nothing is installed is said where no model says anything else.
+    `other_findings` and `other_measurements`; a mask or label map of a name is kept once. What a
+    site did not measure of an earlier model gives way to a later one that says something of it.
+    That nothing is installed is said where no model says anything else.
     """
     said = [one for one in outcomes if not _of_no_model(one)] or outcomes[:1]
     readings = [_as_reading(study, one) for one in said]
@@ -118,12 +120,15 @@ def _as_reading(study: Study, outcome: Reading | NotEvaluable) -> Reading:
 
 
 def _joined(first: Reading, later: Reading) -> Reading:
-    findings = {f.name for f in first.findings}
+    own = later.models[0].name if later.models else None  # who gave what names no model
+    told = tuple(replace(f, model=f.model or own) for f in later.findings)
+    silent = {f.name for f in first.findings if f.withheld is Withheld.NOT_MEASURED}
+    silent &= {f.name for f in told if f.withheld is not Withheld.NOT_MEASURED}
+    findings = {f.name for f in first.findings} - silent
+    gone = (replace(f, model=first.model_of(f)) for f in first.findings if f.name in silent)
     quantities = {_of_side(m) for m in first.measurements}
     maps = {_on_grid(one) for one in first.label_maps}
     masks = {mask.name for mask in first.masks}
-    own = later.models[0].name if later.models else None  # who gave what names no model
-    told = tuple(replace(f, model=f.model or own) for f in later.findings)
     measured = tuple(
         replace(m, model=m.model or own) if _of_side(m) in quantities else m
         for m in later.measurements
@@ -131,8 +136,11 @@ def _joined(first: Reading, later: Reading) -> Reading:
     return replace(
         first,
         models=tuple(dict.fromkeys((*first.models, *later.models))),
-        findings=(*first.findings, *(f for f in told if f.name not in findings)),
-        other_findings=(*first.other_findings, *(f for f in told if f.name in findings)),
+        findings=(
+            *(f for f in first.findings if f.name in findings),
+            *(f for f in told if f.name not in findings),
+        ),
+        other_findings=(*first.other_findings, *gone, *(f for f in told if f.name in findings)),
         measurements=(
             *first.measurements,
             *(m for m in measured if _of_side(m) not in quantities),
@@ -146,6 +154,7 @@ def _joined(first: Reading, later: Reading) -> Reading:
         warnings=tuple(dict.fromkeys((*first.warnings, *later.warnings))),
         volumes_read=tuple(dict.fromkeys((*first.volumes_read, *later.volumes_read))),
         coverage=tuple(dict.fromkeys((*first.coverage, *later.coverage))),
+        other_alarms=(*first.other_alarms, *later.alarms),
     )
 
 

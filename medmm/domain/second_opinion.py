@@ -23,9 +23,13 @@ class SecondOpinion:
 
     @property
     def disagree(self) -> bool:
-        """Whether one suspects what the other does not, or 95 % intervals do not meet."""
+        """Whether one suspects what the other does not, or 95 % intervals do not meet.
+
+        A model that is silent on a finding disagrees with none.
+        """
         if isinstance(self.first, Finding) and isinstance(self.other, Finding):
-            return self.first.suspected is not self.other.suspected
+            silent = self.first.withheld or self.other.withheld
+            return silent is None and self.first.suspected is not self.other.suspected
         if isinstance(self.first, Measurement) and isinstance(self.other, Measurement):
             (low, high), (other_low, other_high) = self.first.interval, self.other.interval
             return high < other_low or other_high < low

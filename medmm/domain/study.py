@@ -187,6 +187,8 @@ class Volume:
             side is named.
         acquired: when this image, or the first slice of this stack, was acquired; None if it
             does not say.
+        scanner: Manufacturer (0008,0070) and Manufacturer's Model Name (0008,1090); None if
+            neither is stated.
         sequence: role of an MR volume; None for a radiograph.
         loader: gives display-ready pixels, float32 (slices, rows, columns), 0 black to 1 white.
         signal_loader: gives the signal on one scale for all slices, without any window, float32,
@@ -209,6 +211,7 @@ class Volume:
     frame_numbers: tuple[int, ...] = ()
     frame_of_reference_uid: str | None = None
     acquired: StudyTime | None = None
+    scanner: str | None = None
     sequence: Sequence | None = None
     loader: Callable[[], NDArray[np.float32]] | None = field(
         default=None, compare=False, repr=False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import IdentityMatch
@@ -104,13 +105,40 @@ class SyntaxSupport:
     remedy: str = ""
 
 
+class Duty(Enum):
+    """What a reading model does here."""
+
+    PACKAGED = "packaged"
+    ACCEPTED = "accepted here"
+    SHADOW = "in shadow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDuty:
+    """What a reading model does here, since when, and on how many studies.
+
+    Attributes:
+        since: ISO 8601, UTC: when it was accepted, added, or put back into shadow; "" of a packaged
+            one.
+        by: the name of who accepted it or put it back; "" where nobody did.
+        studies: of an accepted one those that it was measured on, of one in shadow those that it
+            read.
+    """
+
+    duty: Duty
+    since: str = ""
+    by: str = ""
+    studies: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRow:
     """One network of the catalogue and its state here.
 
     `state` is "ready", "not installed", "altered" (a digest does not hold) or "another" (sound, but
     not of this release). `added_at` (ISO 8601, UTC) is set where this installation adopted it.
-    `declares` is what it reads and states; None of one that reads no study.
+    `declares` is what it reads and states; None of one that reads no study. `duty` is what a
+    reading model does in drafts; None of others, and where nobody looked.
     """
 
     name: str
@@ -125,6 +153,7 @@ class ModelRow:
     remedy: str = ""
     added_at: str = ""
     declares: Declaration | None = None
+    duty: ModelDuty | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

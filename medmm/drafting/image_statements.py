@@ -11,7 +11,7 @@ from dataclasses import replace
 from medmm.domain.draft import Assertion, Evidence, RegionEvidence, ScoreEvidence, Section
 from medmm.domain.errors import InputError
 from medmm.domain.images import kind_words, rivals_unread
-from medmm.domain.promise import Withheld
+from medmm.domain.promise import SILENT, Withheld
 from medmm.domain.reading import Finding, Reading, Side
 from medmm.domain.study import Study
 from medmm.domain.vocabulary import finding_term, most_urgent_first
@@ -118,9 +118,8 @@ def _not_suspected(finding: Finding, reading: Reading) -> Sentence:
 
 
 def _spoken_of(reading: Reading) -> bool:
-    """Tell whether the image is one that the reading model may speak of at all."""
-    unfamiliar = Withheld.UNFAMILIAR_IMAGE
-    return any(finding.withheld is not unfamiliar for finding in reading.findings)
+    """Tell whether the reading models may speak of anything in the image at all."""
+    return any(finding.withheld not in SILENT for finding in reading.findings)
 
 
 def _nothing_suspected(study: Study, reading: Reading) -> Sentence:
@@ -134,9 +133,12 @@ def _nothing_suspected(study: Study, reading: Reading) -> Sentence:
         row.nothing_in_part.format(of=one.of) for one in reading.coverage if not one.whole
     )
     rivals = dict.fromkeys(kind_words(v, study.modality) for v in rivals_unread(study, reading))
-    withheld = (row.nothing_claimed,) if any(f.withheld for f in reading.findings) else ()
+    below = any(f.withheld is Withheld.BELOW_ALARM_POINT for f in reading.findings)
+    unmeasured = any(f.withheld is Withheld.NOT_MEASURED for f in reading.findings)
+    withheld = [row.nothing_claimed] * below + [row.nothing_measured] * unmeasured
     limits = [*withheld, *parts, *(row.nothing_on_one.format(what=what) for what in rivals)]
-    nearest = max(reading.findings, key=lambda f: (f.probability / f.threshold, f.name))
+    spoken = (f for f in reading.findings if f.withheld not in SILENT)
+    nearest = max(spoken, key=lambda f: (f.probability / f.threshold, f.name))
     return Sentence(
         section=Section.IMPRESSION,
         text=" ".join(limits) or row.nothing_suspected,

@@ -94,6 +94,7 @@ class ImpressionPhrases(_Row):
     """
 
     nothing_suspected: _Plain
+    nothing_measured: _Plain
     nothing_claimed: _Plain
     nothing_in_part: Annotated[str, Field(min_length=1), _slots("of")]
     nothing_on_one: Annotated[str, Field(min_length=1), _slots("what")]

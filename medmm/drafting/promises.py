@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from medmm.domain.draft import CLAIMS, Draft
@@ -19,26 +19,38 @@ READ_BY_A_PERSON = (
 )
 
 
-def with_promises(draft: Draft, reading: Reading, prevalence: Mapping[str, float]) -> Draft:
+def with_promises(
+    draft: Draft, reading: Reading, prevalence: Mapping[str, float], told: Collection[str] = ()
+) -> Draft:
     """Add to a draft what its claims are worth.
 
     Args:
         prevalence: of findings where the draft is read, 0 to 1 by their names; of others that of
             the calibration studies is taken, and said.
+        told: names of the networks of which the reading itself says on which studies they were
+            accepted.
     """
-    notices = tuple(_notices(draft, reading, prevalence))
+    notices = tuple(_notices(draft, reading, prevalence, told))
     if not notices:
         return draft
     return identified(replace(draft, id=UNNUMBERED, warnings=(*draft.warnings, *notices)))
 
 
-def _notices(draft: Draft, reading: Reading, prevalence: Mapping[str, float]) -> Iterator[Notice]:
+def _notices(
+    draft: Draft, reading: Reading, prevalence: Mapping[str, float], told: Collection[str]
+) -> Iterator[Notice]:
     said = {s.finding for s in draft.statements if s.assertion in CLAIMS}
     claimed = [f for f in reading.findings if f.name in said]
-    if any(f.withheld is Withheld.UNFAMILIAR_IMAGE for f in reading.findings):
-        yield Notice(code=UNFAMILIAR, text=READ_BY_A_PERSON)
-    elif reading.alarm is not None:
-        yield from _counted(reading.alarm, claimed, prevalence)
+    everything = (*reading.findings, *reading.other_findings)
+    unfamiliar = {
+        reading.model_of(f) for f in everything if f.withheld is Withheld.UNFAMILIAR_IMAGE
+    }
+    if unfamiliar:
+        yield _unfamiliar(reading, unfamiliar)
+    for alarm in reading.alarms:
+        if alarm.model not in unfamiliar:
+            of_alarm = [f for f in claimed if _led_by(reading, f) == alarm.model]
+            yield from _counted(alarm, of_alarm, prevalence, alarm.model in told)
     unpromised = sorted(finding_term(f.name).words for f in claimed if f.promise is None)
     if unpromised:
         yield Notice(
@@ -49,14 +61,33 @@ def _notices(draft: Draft, reading: Reading, prevalence: Mapping[str, float]) ->
         )
 
 
+def _unfamiliar(reading: Reading, models: Collection[str | None]) -> Notice:
+    """Leave an image to a person, of which one model says nothing or all do."""
+    if all(reading.model_of(finding) in models for finding in reading.findings):
+        return Notice(code=UNFAMILIAR, text=READ_BY_A_PERSON)
+    names = ", ".join(sorted(name for name in models if name is not None))
+    return Notice(
+        code=UNFAMILIAR,
+        text=f"This image is unlike those that {names} learned from: a person has to read it, and "
+        "what is said of it is by other models.",
+    )
+
+
+def _led_by(reading: Reading, finding: Finding) -> str | None:
+    """Name the model whose alarm rule holds a finding: its own, else the reading's first."""
+    own, rules = reading.model_of(finding), [alarm.model for alarm in reading.alarms]
+    return own if own in rules else next(iter(rules), None)
+
+
 def _counted(
-    alarm: AlarmRule, claimed: Sequence[Finding], prevalence: Mapping[str, float]
+    alarm: AlarmRule, claimed: Sequence[Finding], prevalence: Mapping[str, float], told: bool
 ) -> Iterator[Notice]:
     """Say what was counted on calibration films, and that this site's are others."""
+    elsewhere = "" if told else " On this site's own films this was not measured."
     yield Notice(
         code=ALARM,
         text=f"Of {alarm.films} without any finding at most {alarm.burden:.0%} carry a claim of "
-        f"{alarm.model} ({alarm.studies} films). On this site's own films this was not measured.",
+        f"{alarm.model} ({alarm.studies} films).{elsewhere}",
     )
     worth = [
         _worth(f.name, f.promise, prevalence.get(f.name)) for f in claimed if f.promise is not None

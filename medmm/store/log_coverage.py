@@ -118,7 +118,7 @@ def digests(secret: bytes | None) -> dict[RowKind, Digest]:
     def plain(owner: str, body: bytes) -> str:
         return integrity.digest_of_row(body) or "no JSON"
 
-    return {IDENTITY: keyed, ORDER: keyed, STUDY: plain, RECORD: plain}
+    return {kind: keyed if kind in (IDENTITY, ORDER) else plain for kind in KINDS}
 
 
 def check(
@@ -209,6 +209,42 @@ def checked_studies(connection: sa.Connection, uids: Sequence[str]) -> dict[str,
             word = words.get((kind.table, uid))
             _refuse_altered(kind, uid, bodies.get(uid), word.written if word else None, None)
     return found[STUDY]
+
+
+def checked_rows(
+    connection: sa.Connection, kind: RowKind, owners: Sequence[str]
+) -> dict[str, bytes]:
+    """Read the bodies of rows of a kind that needs no key, each of which must be there.
+
+    Raises: IntegrityError naming row and entry, if one is missing, not what the last entry says, or
+        unknown to the log.
+    """
+    words = last_words.of_all(connection, (kind.table,), owners)
+    bodies = _bodies(connection, kind, owners)
+    return {owner: _sound(kind, owner, bodies, words) for owner in owners}
+
+
+def checked_kind(connection: sa.Connection, kind: RowKind) -> dict[str, bytes]:
+    """Read the bodies of all rows of a kind, those that the log names and those that lie there.
+
+    Raises: as `checked_rows`.
+    """
+    words = last_words.of_kind(connection, kind.table)
+    table = tables.metadata.tables[kind.table]
+    lying = connection.scalars(sa.select(table.c[kind.column])).all()
+    owners = tuple(dict.fromkeys((*(owner for _, owner in words), *lying)))
+    bodies = _bodies(connection, kind, owners)
+    return {owner: _sound(kind, owner, bodies, words) for owner in owners}
+
+
+def _sound(kind: RowKind, owner: str, bodies: Mapping[str, bytes], words: Words) -> bytes:
+    word, body = words.get((kind.table, owner)), bodies.get(owner)
+    if word is None or body is None:
+        text = "no entry says that it was kept" if word is None else f"entry {word.entry} kept it"
+        how = "not in the log" if word is None else "missing"
+        integrity.refuse((AuditProblem(kind=how, place=_place(kind, owner), text=text),))
+    _refuse_altered(kind, owner, body, word.written if word else None, None)
+    return body or b""
 
 
 def checked_order(connection: sa.Connection, secret: bytes, uid: str) -> bytes | None:

@@ -19,10 +19,12 @@ from medmm.domain.errors import StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.lease import Lease
+from medmm.domain.model_standing import ModelStanding
 from medmm.domain.priority import CasePriority
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseState, Decision, SignedReport
+from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.store import (
     drafts,
@@ -30,13 +32,15 @@ from medmm.store import (
     last_words,
     leases,
     log_coverage,
+    model_trials,
     replays,
     tables,
     worklist,
 )
 from medmm.store.reads import missing
 
-OWNERS = {"patient", "study"}  # the details of an event that say whose the digests are
+# The details of an event that say whose the digests are
+OWNERS = {"patient", "study", "shadow", "standing"}
 
 
 class Step:
@@ -158,6 +162,18 @@ class Step:
         body = to_json(context)
         self._put(tables.contexts, {"study_uid": study_uid}, {"body": body})
         self._names("study", study_uid, context_sha256=integrity.digest(body))
+
+    def save_shadow_reading(self, reading: ShadowReading) -> None:
+        """Keep what a model in shadow read of a case, in place of an earlier one of its version."""
+        row = model_trials.row_of(reading)
+        self._put(tables.shadow_readings, {"id": reading.id}, row)
+        self._names("shadow", reading.id, shadow_sha256=integrity.digest(row["body"]))
+
+    def save_standing(self, standing: ModelStanding) -> None:
+        """Keep how a version of a model stands, with all decisions that led there."""
+        body, key = to_json(standing), standing.model.manifest_sha256
+        self._put(tables.model_standings, {"manifest_sha256": key}, {"body": body})
+        self._names("standing", key, standing_sha256=integrity.digest(body))
 
     def save_not_evaluable(self, refused: NotEvaluable) -> None:
         """Keep and count what was not evaluable."""

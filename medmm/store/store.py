@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,9 +21,13 @@ from medmm.domain.errors import ConfigError, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.lease import Lease
+from medmm.domain.model_standing import ModelStanding
 from medmm.domain.printed_report import Printed
+from medmm.domain.reading import Reading
+from medmm.domain.reading_model import Declaration
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseSummary, SignedReport
+from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import NotEvaluable, Study
 from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page
 from medmm.store import (
@@ -32,6 +37,7 @@ from medmm.store import (
     last_words,
     leases,
     log_coverage,
+    model_trials,
     reads,
     replays,
     tables,
@@ -197,6 +203,13 @@ class Store:
         """
         return self._database.exclusive(uid, of="studies")
 
+    def exclusive_model(self, manifest_sha256: str) -> AbstractContextManager[None]:
+        """Hold a lock on a version of a model while a person decides on it.
+
+        It stands inside the lock of an idempotency key, never the other way round.
+        """
+        return self._database.exclusive(manifest_sha256, of="models")
+
     def exclusive_server(self, key: str) -> AbstractContextManager[None]:
         """Hold a lock on a model server while a request to it is counted.
 
@@ -327,6 +340,42 @@ class Store:
         None if it was never asked, or let the study pass.
         """
         return next((one for one in reversed(self.not_evaluable()) if one.uid == study_uid), None)
+
+    def standings(self) -> dict[str, ModelStanding]:
+        """Read how each version of a model stands, by the digest of its manifest.
+
+        Raises: IntegrityError if one is not what the log says.
+        """
+        return self._read(lambda c: model_trials.standings(c, earlier=self.read_only))
+
+    def shadow_readings(
+        self, manifest_sha256: str, since: datetime | None = None
+    ) -> tuple[ShadowReading, ...]:
+        """Read what a version of a model read in shadow, oldest first.
+
+        Raises: IntegrityError if one is not what the log says.
+        """
+        return self._read(lambda c: model_trials.shadow_readings(c, manifest_sha256, since))
+
+    def readings(self, since: datetime | None = None) -> Iterator[Reading]:
+        """Read the newest reading of each case that was drafted since a time, oldest draft first.
+
+        Raises: IntegrityError if one is not what the log says.
+        """
+        for case_ids in self._read(lambda c: model_trials.drafted_since(c, since)):
+            yield from self._read(partial(model_trials.newest_readings, case_ids=case_ids))
+
+    def shadow_counts(self) -> dict[str, int]:
+        """Count the cases that each version of a model read in shadow."""
+        return self._read(lambda c: model_trials.shadow_counts(c, earlier=self.read_only))
+
+    def lacks_shadow(self, case_id: str, manifests: Collection[str]) -> list[str]:
+        """List those of some versions of models that have not read a case in shadow yet."""
+        return self._read(lambda c: model_trials.lacking(c, case_id, manifests))
+
+    def oldest_without_shadow(self, manifest_sha256: str, declares: Declaration) -> str | None:
+        """Find the first case that a version of a model missed; see `model_trials`."""
+        return self._read(lambda c: model_trials.oldest_lacking(c, manifest_sha256, declares))
 
     def not_evaluable(self) -> tuple[NotEvaluable, ...]:
         """Read all refusals and holds, oldest first."""

@@ -164,6 +164,22 @@ reports = sa.Table(
     sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), nullable=False, index=True),
     sa.Column("body", sa.JSON, nullable=False),
 )
+shadow_readings = sa.Table(
+    "shadow_reading",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("manifest_sha256", sa.Text, nullable=False),
+    sa.Column("read_at", sa.Text, nullable=False),  # in UTC, as text that sorts
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Index("ix_shadow_reading_model", "manifest_sha256", "read_at"),
+)
+model_standings = sa.Table(  # the newest of a model; those before it are in its body
+    "model_standing",
+    metadata,
+    sa.Column("manifest_sha256", sa.Text, primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
 idempotency = sa.Table(
     "idempotency",
     metadata,

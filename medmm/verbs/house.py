@@ -6,22 +6,26 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from medmm import drafting, imaging, models, records
 from medmm.config import Settings
+from medmm.domain.acceptance import Acceptance
 from medmm.domain.clock import Clock, in_utc
+from medmm.domain.codec import to_json
 from medmm.domain.directory import Directory
 from medmm.domain.draft import Case
 from medmm.domain.errors import ConfigError, StateError
 from medmm.domain.model_check import ModelCheck
 from medmm.domain.model_server import Departure, ModelServer
 from medmm.domain.reading import Reading
-from medmm.domain.reading_model import ReadingModel, read_by
+from medmm.domain.reading_model import ReadingModel
 from medmm.domain.study import Study
 from medmm.domain.study_inspection import ModelRow
 from medmm.store import Store, digest
+from medmm.verbs.background import Background
 from medmm.verbs.calls import Calls
+from medmm.verbs.reading_models import OnDuty, digests_of, on_duty
 
 
 class Networks(Protocol):
@@ -30,6 +34,11 @@ class Networks(Protocol):
     @property
     def reading_models(self) -> Sequence[ReadingModel]:
         """What reads studies here, in the order in which they have their say."""
+        ...
+
+    @property
+    def outside_models(self) -> Sequence[ReadingModel]:
+        """Those of them that were added here, each of one network."""
         ...
 
     @property
@@ -59,6 +68,10 @@ class Networks(Protocol):
 
         Returns: SHA-256 in hex by the network's name.
         """
+        ...
+
+    def shipped_acceptances(self) -> Sequence[Acceptance]:
+        """Read what packaged networks that are here were measured to do before they shipped."""
         ...
 
     def contents(self, source: Path) -> Mapping[str, str]:
@@ -106,6 +119,7 @@ class House:
         directory: who may act.
         clock: gives the time now, in UTC.
         record_folders: folders of records that were gone through, by their places.
+        background: where models in shadow read.
     """
 
     settings: Settings
@@ -115,13 +129,36 @@ class House:
     calls: Calls
     clock: Clock
     record_folders: dict[Path, records.RecordFolder] = field(default_factory=dict)
+    background: Background = field(default_factory=Background)
+
+    def close(self) -> None:
+        """Finish what is done in the background, and let go of the store."""
+        self.background.finish()
+        self.store.close()
+
+    def on_duty(self) -> OnDuty:
+        """Tell which reading models speak in drafts and which read in shadow.
+
+        Raises: ConfigError if the settings order a model that is not here.
+        """
+        networks, order = self.networks, self.settings.reading_order
+        standings, shipped = self.store.standings(), networks.shipped_acceptances()
+        models, added = networks.reading_models, networks.outside_models
+        return on_duty(models, added, standings, order, shipped)
 
     def drafted_from(self) -> str:
         """Digest what a draft depends on beside its images and record: settings and models.
 
+        A model in shadow is none of them, and of one that was accepted it is the acceptance too.
         With a model server it is also whether that may speak.
         """
-        found = {"settings": self.settings.of_a_draft(), "models": self.networks.manifests()}
+        duty = self.on_duty()
+        unseen = {sha256 for model in duty.shadow for sha256 in digests_of(model)}
+        manifests = self.networks.manifests().items()
+        speaking = {name: sha256 for name, sha256 in manifests if sha256 not in unseen}
+        found: dict[str, Any] = {"settings": self.settings.of_a_draft(), "models": speaking}
+        if accepted := duty.accepted():
+            found["accepted"] = sorted(digest(to_json(one)) for one in accepted)
         if self.asks is drafting.Asks.SERVER:
             found["server"] = {"probed": str(self._passed(self.settings.server.server()))}
         return digest(found)
@@ -131,8 +168,8 @@ class House:
         return replace(case, study=imaging.attach_pixels(case.study, self.store.object_path))
 
     def read(self, study: Study) -> Reading:
-        """Read a study with the models that declare it; see `read_by`."""
-        return read_by(self.networks.reading_models, study)
+        """Read a study with the models that speak in drafts; see `OnDuty.read`."""
+        return self.on_duty().read(study)
 
     def language_model(self) -> drafting.LanguageModel | None:
         """Load the language model that the settings name.

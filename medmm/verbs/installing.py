@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from medmm import drafting, imaging, models
+from medmm.domain.acceptance import SignedAcceptance
 from medmm.domain.model_check import ModelCheck
-from medmm.domain.study_inspection import Capabilities, ModelRow
+from medmm.domain.model_standing import ModelStanding
+from medmm.domain.study_inspection import Capabilities, Duty, ModelDuty, ModelRow
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import Asked, By, kept, verb
@@ -48,7 +52,29 @@ def remove_model(house: House, call: VerbCall, name: str) -> None:
 def model_rows(house: House, by: By | None) -> tuple[ModelRow, ...]:
     """List the networks and whether they are here and unaltered."""
     house.calls.allow("models", by)
-    return house.networks.model_rows()
+    standings, read = house.store.standings(), house.store.shadow_counts()
+    return tuple(_with_duty(row, standings, read) for row in house.networks.model_rows())
+
+
+def _with_duty(
+    row: ModelRow, standings: Mapping[str, ModelStanding], read: Mapping[str, int]
+) -> ModelRow:
+    """Add to the row of a reading model what it does here."""
+    if row.declares is None:
+        return row
+    sha256 = row.manifest_sha256
+    standing = standings.get(sha256)
+    last = standing.decisions[-1] if standing is not None else None
+    since = row.added_at if last is None else last.at.isoformat(timespec="seconds")
+    by = last.reader.name if last is not None else ""
+    if isinstance(last, SignedAcceptance):
+        studies = last.acceptance.measured.studies
+        duty = ModelDuty(duty=Duty.ACCEPTED, since=since, by=by, studies=studies)
+    elif row.added_at:
+        duty = ModelDuty(duty=Duty.SHADOW, since=since, by=by, studies=read.get(sha256, 0))
+    else:
+        duty = ModelDuty(duty=Duty.PACKAGED)
+    return replace(row, duty=duty)
 
 
 def check_model(house: House, by: By | None, path: Path) -> ModelCheck:

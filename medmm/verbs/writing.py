@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from medmm import drafting, grounding, review
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.draft_version import DraftVersion
+from medmm.domain.input_figures import input_figures
+from medmm.domain.reading import Reading
 from medmm.domain.record_influence import Influence
 from medmm.domain.report import CaseFile
 from medmm.store import DRAFT, Work
-from medmm.verbs import outgoing
+from medmm.verbs import outgoing, shadow
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import Asked, kept, look, verb
@@ -54,10 +58,12 @@ def _drafted(
     case_id, state = file.case.id, review.advance(file.state, review.Act.DRAFT)
     house.store.refuse_others(case_id, call.actor.id, house.clock())  # before a model runs
     case = house.attached(file.case)
-    reading = house.read(case.study)
+    duty = house.on_duty()
+    reading = _counted(house, duty.read(case.study), case)
     departures = outgoing.Departures(house, call, case_id)
     written = outgoing.written(house, case, reading, departures)
-    written = drafting.with_promises(written, reading, house.settings.prevalence)
+    told = duty.told_of()
+    written = drafting.with_promises(written, reading, house.settings.prevalence, told)
     drafted = drafting.following(written, file.draft.draft if file.draft else None)
     checked = grounding.check(drafted, case, reading)
     with house.store.step() as step:
@@ -71,7 +77,16 @@ def _drafted(
         said |= {"drafted_from": made_by} | departures.details() | _attempts(case)
         said |= {"statements": len(checked.statements), "failed": failed}
         call.done(step, checked, case_id, "done", **said)
+    shadow.after_draft(house, case)
     return checked
+
+
+def _counted(house: House, reading: Reading, case: Case) -> Reading:
+    """Add to what was read what it was read from, in figures, where a model read anything."""
+    if not reading.volumes_read:
+        return reading
+    sex = house.store.identity(case.study.patient_key).sex
+    return replace(reading, input_figures=input_figures(case.study, sex))
 
 
 def _attempts(case: Case) -> dict[str, object]:

@@ -30,7 +30,7 @@ from medmm.models.outside.checking import checked
 from medmm.models.outside.declaration import OutsideDeclaration
 from medmm.models.outside.preparation import prepared
 from tests.factories import make_mr_study
-from tests.outside_models import declare, said_beside, volume_declaration
+from tests.outside_models import codes_of, declare, volume_declaration
 from tests.unit.models.test_models_outside_model import ADULT, networks_with
 
 # As its authors conform heads: 256^3 at 1 mm, L-I-A; scaled between quantiles (notes beside the networks)
@@ -269,7 +269,7 @@ def test_a_published_onnx_network_runs_with_a_declaration(adopt: Path, tmp_path:
         affine_lps_mm=tuple(tuple(float(v) for v in row) for row in affine),
     )  # fmt: skip
     reading = read_by(networks.outside_models, replace(study, volumes=(part,)))
-    assert said_beside(reading) == []
+    assert codes_of(reading) == []
     (label_map,) = reading.label_maps
     assert label_map.shape_zyx == (256, 4, 256)
     assert len(np.unique(label_map.array())) > 3  # several tissues, not one class everywhere
@@ -312,7 +312,7 @@ def with_random_weights(folder: Path, roi: list[int]) -> Path:
 
 def read_with(networks: Networks, study: Study) -> Reading:
     reading = read_by(networks.outside_models, study)
-    assert set(said_beside(reading)) <= {"outside-cropped"}, reading.warnings
+    assert set(codes_of(reading)) <= {"outside-cropped"}, reading.warnings
     return reading
 
 

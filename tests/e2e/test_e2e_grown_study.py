@@ -318,6 +318,7 @@ def test_a_study_of_an_earlier_release_grows_too(tmp_path: Path) -> None:
         case = opened(assistant, film(tmp_path / "a", 1))
     with closing(sqlite3.connect(tmp_path / "data" / "medmm.sqlite")) as connection:
         later = ("study_file", "study_order", "worklist", "last_word", "lease", "reading", "draft")
+        later += ("shadow_reading", "model_standing")
         for table in later:  # what later releases brought
             connection.execute(f"DROP TABLE {table}")
         for part in ("reading", "draft"):  # which a case held itself

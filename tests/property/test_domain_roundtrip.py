@@ -33,12 +33,14 @@ from medmm.domain.draft import (
 from medmm.domain.frame_reference import FrameReference
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.lease import Lease
+from medmm.domain.model_standing import BackToShadow
 from medmm.domain.priority import CasePriority
 from medmm.domain.promise import LEAST_POSITIVES, AlarmRule, Promise
 from medmm.domain.reading import Extent, Finding, LabelMap, Mask, Measurement, Region
 from medmm.domain.report import Add, Addendum, Edit, Impression, SignedReport
 from medmm.domain.report_kind import ReportKind
-from medmm.domain.study import Study, Volume
+from medmm.domain.shadow_reading import ShadowReading
+from medmm.domain.study import Notice, Study, Volume
 from medmm.domain.worklist import Page
 from tests.unit.domain.test_domain_nouns import nouns
 
@@ -124,6 +126,8 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
         "patient_left_on": st.sampled_from([None, "left", "right"]),
     },
     Study: {"uid": WORDS},
+    BackToShadow: {"reason": WORDS},
+    ShadowReading: {"reading": st.none(), "why": st.deferred(lambda: noun(Notice))},
     Statement: {
         "text": WORDS,
         "summarises": st.none(),

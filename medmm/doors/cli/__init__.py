@@ -22,6 +22,7 @@ from medmm.doors.cli import (
     case_work,
     cases,
     influence,
+    model_trials,
     programs,
     read,
     record,
@@ -47,6 +48,7 @@ for module in (
     amending,
     influence,
     setup,
+    model_trials,
     audit,
     programs,
 ):

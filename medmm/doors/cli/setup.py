@@ -41,12 +41,13 @@ def models_list(context: typer.Context, as_json: AsJson = False) -> None:
     """
     with session(context).assistant() as assistant:
         rows = assistant.models()
-    table = new_table("name", "reads", "state", "digest", "terms")
+    table = new_table("name", "reads", "state", "in drafts", "digest", "terms")
     for row in rows:
         if as_json:
             write_json(to_json(row))
         terms = "research only" if row.research_only else "free"
-        add_row(table, row.name, _reads(row), row.state, row.manifest_sha256[:12], terms)
+        cells = (row.state, _duty(row), row.manifest_sha256[:12], terms)
+        add_row(table, row.name, _reads(row), *cells)
     if not as_json:
         out().print(table)
         for row in rows:
@@ -109,7 +110,7 @@ def models_add(
 ) -> None:
     """Copy in a trained model, a larger decoder or a reading model of others, checked.
 
-    Drafts or a training can name it from then on; a reading model of others reads from then on.
+    Drafts or a training can name it from then on; a reading model of others reads in shadow.
     """
     with session(context).assistant() as assistant:
         row = assistant.add_model(path, name=name, licence=licence, by=_person(context, assistant))
@@ -122,6 +123,9 @@ def models_add(
                 f"{row.manifest_sha256[:12]}"
             )
         )
+        if row.declares is not None and row.added_at:
+            out().print("It reads in shadow and is shown in no draft until it is accepted here:")
+            typer.echo(f"medmm --by READER models calibrate {row.name} --labels FILE --to FOLDER")
 
 
 @models_app.command("remove")
@@ -165,6 +169,21 @@ def _person(context: typer.Context, assistant: Assistant) -> Reader:
 
 def _reads(row: ModelRow) -> str:
     return f"{row.modality} {row.body_part}: {row.task}" if row.modality else row.task
+
+
+def _duty(row: ModelRow) -> str:
+    """Say whether a reading model speaks in drafts, and since when."""
+    from medmm.domain.study_inspection import Duty
+
+    duty = row.duty
+    if duty is None:
+        return ""
+    if duty.duty is Duty.ACCEPTED:
+        studies, by = f"{duty.studies} studies", f"by {duty.by}"
+        return f"accepted here on {studies}, {duty.since[:10]}, {by}"
+    if duty.duty is Duty.SHADOW:
+        return f"in shadow since {duty.since[:10]}, {duty.studies} studies read"
+    return duty.duty.value
 
 
 @config_app.command("show")

@@ -18,7 +18,7 @@ from medmm.domain.draft import (
 )
 from medmm.domain.errors import InputError
 from medmm.domain.images import images_read, images_unread, rivals_unread
-from medmm.domain.promise import Withheld
+from medmm.domain.promise import SILENT, Withheld
 from medmm.domain.reading import Reading
 from medmm.domain.record import FactKind
 from medmm.domain.study import Modality, Notice, Study, View, Volume
@@ -166,10 +166,22 @@ def _unread_findings(case: Case, reading: Reading) -> Iterator[str]:
     if not reading.findings:
         yield "findings in the image: no reading model reported any"
         return
-    if any(f.withheld is Withheld.UNFAMILIAR_IMAGE for f in reading.findings):
+    unfamiliar = _words_of(reading, Withheld.UNFAMILIAR_IMAGE)
+    if len(unfamiliar) == len(reading.findings):
         yield "findings in the image: it is unlike those that the reading model learned from"
         return
-    open_ones = sorted(finding_term(f.name).words for f in reading.findings if f.undecided)
+    if unfamiliar:
+        yield (
+            "the image is unlike those that the model of these findings learned from: "
+            f"{', '.join(unfamiliar)}"
+        )
+    if unmeasured := _words_of(reading, Withheld.NOT_MEASURED):
+        yield (
+            "read by a model that was not measured for it on this site's studies: "
+            f"{', '.join(unmeasured)}"
+        )
+    spoken = (f for f in reading.findings if f.withheld not in SILENT)
+    open_ones = sorted(finding_term(f.name).words for f in spoken if f.undecided)
     if open_ones:
         yield (
             "undecided, neither suspected nor low enough in score to be denied: "
@@ -182,6 +194,11 @@ def _unread_findings(case: Case, reading: Reading) -> Iterator[str]:
     )
     if unread:
         yield f"not among the findings of the reading model: {', '.join(unread)}"
+
+
+def _words_of(reading: Reading, withheld: Withheld) -> list[str]:
+    found = (f.name for f in reading.findings if f.withheld is withheld)
+    return sorted(finding_term(name).words for name in found)
 
 
 def _unread_rivals(study: Study, reading: Reading) -> Iterator[str]:

@@ -18,6 +18,7 @@ from medmm.domain.study import Affine, Notice, Volume
 from medmm.domain.study import Sequence as Sequence_
 from medmm.imaging.built_volume import Built
 from medmm.imaging.dicom.anatomy import body_part_of
+from medmm.imaging.dicom.equipment import scanner_of
 from medmm.imaging.dicom.files import DicomFile
 from medmm.imaging.dicom.functional_groups import Frame
 from medmm.imaging.dicom.geometry import (
@@ -264,6 +265,7 @@ def _stack(part: SliceGroup) -> Built:
         frame_numbers=numbers,
         frame_of_reference_uid=tags.text("FrameOfReferenceUID"),
         acquired=time_of_slices(ordered),
+        scanner=scanner_of(tags),
         sequence=sequence,
         loader=partial(load_slices, paths, numbers),
         signal_loader=partial(load_signal, paths, numbers),

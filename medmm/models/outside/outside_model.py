@@ -58,7 +58,7 @@ class OutsideModel:
     def read(self, study: Study) -> Reading | NotEvaluable:
         """Read a study in a process of its own; see `ReadingModel.read`."""
         try:
-            warnings = (self._not_measured_here(), *self._doubts(study))
+            warnings = tuple(self._doubts(study))
             given = prepared(self.declared, study, self.recipe["input"])
             answer = self.run(given)
             return self.reading(study, given, answer, warnings)
@@ -143,14 +143,6 @@ class OutsideModel:
                 model=self.weights.row.name,
             )
             yield finding if marked is None else replace(finding, extent=marked.extents.get(number))
-
-    def _not_measured_here(self) -> Notice:
-        return Notice(
-            code="outside-not-measured-here",
-            text=f"The model {self.weights.row.name} was added to this installation; how often it "
-            "is right on this site's studies was not measured. Its operating points are its "
-            "author's.",
-        )
 
     def _doubts(self, study: Study) -> Iterator[Notice]:
         """Yield what a reader must know of the patient beside the model's declaration.

@@ -164,7 +164,7 @@ def test_a_quantity_of_the_other_side_is_another_quantity() -> None:
     assert joined.other_measurements == (replace(left, model="b"),)
 
 
-def test_that_nothing_is_installed_is_not_said_beside_what_was_read() -> None:
+def test_that_nothing_is_installed_is_not_codes_of_what_was_read() -> None:
     found = reading("a", finding("Edema"))
     for outcomes in ([no_reading_model(FILM), found], [found, no_reading_model(FILM)]):
         assert one_reading(FILM, outcomes) is found

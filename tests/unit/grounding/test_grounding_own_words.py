@@ -121,7 +121,7 @@ def test_nothing_is_marked_without_own_words() -> None:
         ('Ordered: "Chest radiograph", for "cough, no fever".', {"G5"}),
     ],
 )
-def test_what_is_said_beside_the_record_is_marked(text: str, checks: set[str]) -> None:
+def test_what_is_codes_of_the_record_is_marked(text: str, checks: set[str]) -> None:
     found = marked(Edit(ORDERED.id, text))
     assert checks <= set(found), found
     if "pneumonia" in text:

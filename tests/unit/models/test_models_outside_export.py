@@ -16,7 +16,7 @@ from medmm.models.film.preprocessing import GREY_MEAN, GREY_SPREAD, TONE_PERCENT
 from medmm.models.film.reading_model import Chest, FindingsModel
 from medmm.models.weights.catalogue import open_weights, row_named
 from tests.factories import make_study, make_volume
-from tests.outside_models import CALIBRATION, declare, film_declaration, said_beside
+from tests.outside_models import CALIBRATION, codes_of, declare, film_declaration
 from tests.unit.models.test_models_outside_model import ADULT
 
 
@@ -85,7 +85,7 @@ def test_an_exported_classifier_gives_the_probabilities_of_the_shipped_one(tmp_p
     film = make_volume(shape_zyx=(1, *grey.shape), loader=lambda: grey[np.newaxis])
     reading = read_by(networks.outside_models, make_study(volumes=(film,), ages=ADULT))
     expected = {f.name: f.probability for f in findings.read(FilmToPrepare(grey), "right", Chest())}
-    assert said_beside(reading) == []
+    assert codes_of(reading) == []
     assert len(expected) == len(reading.findings) > 5
     assert max(expected.values()) - min(expected.values()) > 0.05
     for found in reading.findings:

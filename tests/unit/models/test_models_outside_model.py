@@ -21,7 +21,7 @@ from medmm.models.outside.declaration import OutsideDeclaration
 from medmm.models.outside.preparation import placement_on, prepared
 from tests.factories import make_mr_study, make_study, make_volume
 from tests.mr_cases import drafted
-from tests.outside_models import film_folder, said_beside, volume_declaration, volume_folder
+from tests.outside_models import codes_of, film_folder, volume_declaration, volume_folder
 
 ADULT = (StatedAge(source="PatientAge", least_years=40, most_years=41),)
 FILM = make_study(ages=ADULT)
@@ -197,10 +197,10 @@ def test_what_the_declaration_does_not_fit_is_not_read_and_said(
     assert warning.text.startswith("The model film-net read nothing of this study: ")
 
 
-def test_an_age_that_is_not_sure_is_said_beside_the_findings(tmp_path: Path) -> None:
+def test_an_age_that_is_not_sure_is_codes_of_the_findings(tmp_path: Path) -> None:
     networks = networks_with(tmp_path, film_folder(tmp_path / "net", sex="female"))
     reading = read(networks, replace(FILM, ages=()))
-    assert said_beside(reading) == ["outside-age", "outside-sex"]
+    assert codes_of(reading) == ["outside-age", "outside-sex"]
     assert len(reading.findings) == 2
 
 
@@ -240,7 +240,7 @@ def test_sides_and_millilitres_are_the_patients_in_any_order_of_axes(
     assert label_map.labels == ("left hippocampus", "right hippocampus")
     assert {e.side for m in reading.measurements for e in m.extents} == {Side.LEFT, Side.RIGHT}
     assert networks.outside_models[0].declares.allows(reading)
-    assert said_beside(reading) == []
+    assert codes_of(reading) == []
 
 
 def test_a_label_of_a_side_on_the_other_side_is_not_stated(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_overlapping_masks_become_maps_of_their_own_and_a_finding(tmp_path: Path
 def test_a_part_beyond_the_grid_is_said_to_be_unread(tmp_path: Path) -> None:
     networks = networks_with(tmp_path, volume_folder(tmp_path / "net"))
     reading = read(networks, study_of(head()))
-    assert said_beside(reading) == ["outside-cropped"]
+    assert codes_of(reading) == ["outside-cropped"]
 
 
 def test_a_part_of_a_film_beyond_the_grid_is_said_to_be_unread(tmp_path: Path) -> None:
@@ -334,12 +334,12 @@ def test_a_part_of_a_film_beyond_the_grid_is_said_to_be_unread(tmp_path: Path) -
         "fit": "pad-or-crop",
     }
     networks = networks_with(tmp_path, film_folder(tmp_path / "net", grid=grid))
-    assert said_beside(read(networks, FILM)) == ["outside-cropped"]
+    assert codes_of(read(networks, FILM)) == ["outside-cropped"]
     grid["spacing_mm"] = [0.8, 0.8]  # 64 x 48 pixels of 0.2 mm are 16 x 12 of these
     networks = networks_with(tmp_path, film_folder(tmp_path / "b", grid=grid, id="coarse"))
     outcome = networks.outside_models[-1].read(FILM)
     assert isinstance(outcome, Reading)
-    assert said_beside(outcome) == []
+    assert codes_of(outcome) == []
 
 
 def test_a_draft_of_what_it_measured_passes_every_check(tmp_path: Path) -> None:
