@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medmm.domain.acceptance import Distribution, InputFigures
+from medmm.domain.acceptance import Distribution
 from medmm.domain.calibration import any_finding
+from medmm.domain.input_figures import InputFigures
 
 MOST_EDGES = 40  # a test between edges sees at least what lies beyond one part in forty
 SCORE, ANY_FINDING = "score", "score of any finding"

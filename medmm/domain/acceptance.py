@@ -53,31 +53,6 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputFigures:
-    """What the images of a study are like, for comparison with those of an acceptance.
-
-    Attributes:
-        rows: of the image that was read; `columns` likewise.
-        spacing_mm: distance of its rows; None if unknown.
-        mean_grey: of its display-ready pixels, 0 black to 1 white; `grey_spread` is their standard
-            deviation.
-        sex: "M", "F" or "O", as DICOM states it.
-        view: of a radiograph; None of other images.
-        scanner: its maker and model.
-    """
-
-    rows: int
-    columns: int
-    spacing_mm: float | None = None
-    mean_grey: float
-    grey_spread: float
-    age_years: float | None = None
-    sex: str | None = None
-    view: str | None = None
-    scanner: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReliabilityBin:
     """A point of a reliability diagram: a mean probability and the share that has it.
 
