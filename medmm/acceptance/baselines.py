@@ -25,7 +25,8 @@ def beside(read: Read, calibrated: Scores) -> list[Beside]:
             learns from them alone.
     """
     draws = patient_draws(read.scores.patients, DRAWS) if read.scores.studies else []
-    rows = list(_paired(read, PREVALENCE, np.zeros_like(read.probability), draws))
+    # One probability for all ranks nothing: its AUROC is 0.5 for every finding
+    rows = list(_paired(read, PREVALENCE, np.zeros_like(read.probability), draws))[:1]
     simple = demographics(calibrated, read.scores)
     rows += _paired(read, DEMOGRAPHICS, simple, draws)
     for name in _in_use(read.scores):

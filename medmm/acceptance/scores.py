@@ -15,6 +15,7 @@ from medmm.domain.acceptance import Attribute, Counted
 from medmm.domain.input_figures import InputFigures
 from medmm.domain.promise import Withheld
 from medmm.domain.reading import Finding, ModelIdentity, Reading
+from medmm.domain.study import View
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -50,12 +51,18 @@ class ReadStudy:
         return self.inputs.age_years if self.labels.age_years is None else self.labels.age_years
 
     @property
+    def view(self) -> str | None:
+        """The view that the labels state, else the image; None if neither knows it."""
+        stated = self.labels.view or self.inputs.view
+        return None if stated == View.UNKNOWN.value else stated
+
+    @property
     def groups(self) -> dict[Attribute, str]:
         """The group of each attribute that it belongs to."""
         return {
             Attribute.SEX: self.sex or NOT_STATED,
             Attribute.AGE: age_band(self.age_years),
-            Attribute.VIEW: self.labels.view or self.inputs.view or NOT_STATED,
+            Attribute.VIEW: self.view or NOT_STATED,
             Attribute.SCANNER: self.labels.scanner or self.inputs.scanner or NOT_STATED,
         }
 

@@ -30,11 +30,11 @@ from medmm.domain.report import Add, CaseFile, CaseState, Edit, Impression, Reje
 from medmm.domain.report_kind import ReportKind
 from medmm.domain.study import NotEvaluable, Notice
 from medmm.domain.study_inspection import Inspection, SeriesLook
-from medmm.evaluation.plots.svg_plots import Point, Series, dots, reliability, scatter
 from medmm.presentation.blocks import Figure, Heading, Items, Paragraph, Table
 from medmm.presentation.draft_html import draft_html
 from medmm.presentation.pages import page
 from medmm.presentation.study_html import study_html
+from medmm.presentation.svg_plots import Point, Series, dots, reliability, scatter
 from medmm.training.loop.curves import curves
 from tests.factories import (
     ATTENDING,

@@ -11,9 +11,9 @@ from typing import Any
 from medmm.acceptance.metrics import Interval
 from medmm.evaluation.cards.findings import MOST_ECE, calibration_said
 from medmm.evaluation.cards.tables import figure
-from medmm.evaluation.plots.svg_plots import reliability
 from medmm.presentation.pages import page
 from medmm.presentation.plots import Plot
+from medmm.presentation.svg_plots import reliability
 
 Json = dict[str, Any]
 # In the figures of chest-findings and of chest-report

@@ -6,7 +6,6 @@ from typing import Any
 
 from medmm.acceptance.metrics import Interval
 from medmm.evaluation.cards.tables import figure
-from medmm.evaluation.plots.svg_plots import Point, Series, dots, scatter
 from medmm.evaluation.reports.scores import (
     CALLS,
     INVENTED,
@@ -22,6 +21,7 @@ from medmm.evaluation.reports.summary import COLUMNS_OF, last_call, published_ro
 from medmm.language.report_labeller import ABNORMAL, LABELS
 from medmm.presentation.blocks import Block, Figure, Heading, Items, Paragraph, Table
 from medmm.presentation.pages import page
+from medmm.presentation.svg_plots import Point, Series, dots, scatter
 
 Json = dict[str, Any]
 BLEU_4 = TEXT_FIGURES[3]

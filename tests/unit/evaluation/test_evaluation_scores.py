@@ -10,7 +10,6 @@ import pytest
 from medmm.domain.draft import Section
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.evaluation.plots.svg_plots import Point, Series, dots, scatter
 from medmm.evaluation.reports import scores as scores
 from medmm.evaluation.reports.baselines import (
     finding_sentences,
@@ -36,6 +35,7 @@ from medmm.evaluation.reports.scores import (
     words,
 )
 from medmm.language.report_labeller import ABNORMAL, LABELS, PRESENT, labeller
+from medmm.presentation.svg_plots import Point, Series, dots, scatter
 from medmm.training.reports.corpus import FilmReport, read_drafts, read_published, read_reports
 from tests.factories import make_draft
 

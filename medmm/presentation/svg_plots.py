@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from medmm.acceptance.metrics import Interval
 from medmm.presentation.plots import PALETTE, Mark, Plot, circle, line, text
 
 ROW, LEFT, RIGHT, TOP = 34, 410, 40, 34
 INK, AXIS, GRID, DASHED = "#222", "#888", "#ddd", "#999"
+
+
+class Interval(Protocol):
+    """A figure with its interval; None if there is none."""
+
+    @property
+    def value(self) -> float | None:
+        """The figure."""
+        ...
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of its interval."""
+        ...
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of its interval."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +143,53 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str 
             marks.append(line(span, stroke=PALETTE[0], **{"stroke-opacity": "0.45"}))
         marks.append(circle(at, base - (share.value or 0.0) * scale, 3.5, fill=PALETTE[0]))
     return Plot(title=title, width=size, height=size, marks=tuple(marks), note=note)
+
+
+def roc(title: str, points: Sequence[tuple[float, float]], note: str = "") -> Plot:
+    """Draw a ROC curve: share of studies without a finding against share with it.
+
+    Args: points: from (0, 0) to (1, 1); note: words below the plot.
+    """
+    size, left, base, top = 300, 46, 250, 24
+    scale = base - top
+    marks = [_corner(left, top, base, left + scale), _dashed((left, base, left + scale, top))]
+    for value in (0.0, 0.5, 1.0):
+        marks.append(_text(left + value * scale, base + 16, f"{value:.1f}", "middle"))
+        marks.append(_text(left - 6, base - value * scale + 4, f"{value:.1f}", "end"))
+    marks.append(_text(left + scale / 2, base + 36, "1 - specificity", "middle"))
+    marks.append(_text(left - 40, top - 10, "sensitivity", "start"))
+    marks.append(_curve([(left + x * scale, base - y * scale) for x, y in points], PALETTE[0]))
+    return Plot(title=title, width=size, height=size, marks=tuple(marks), note=note)
+
+
+def cumulative(
+    title: str, edges: Sequence[float], shares: Sequence[Sequence[float]], note: str = ""
+) -> Plot:
+    """Draw which share of studies has a value of at most each edge.
+
+    Args: edges: rising; shares: a share an edge for each colour; note: words below the plot.
+    """
+    width, height, left, base, top = 300, 164, 46, 140, 16
+    low, high = edges[0], edges[-1]
+    across = (width - left - 16) / ((high - low) or 1.0)
+    marks = [_corner(left, top, base, width - 16)]
+    for value in dict.fromkeys((low, (low + high) / 2, high)):
+        marks.append(_text(left + (value - low) * across, base + 16, f"{value:.3g}", "middle"))
+    for share in (0.0, 0.5, 1.0):
+        marks.append(_text(left - 6, base - share * (base - top) + 4, f"{share:.0%}", "end"))
+    for its, colour in zip(shares, PALETTE, strict=False):
+        steps: list[tuple[float, float]] = [(left, base)]
+        for edge, share in zip(edges, its, strict=True):
+            x, y = left + (edge - low) * across, base - share * (base - top)
+            steps += [(x, steps[-1][1]), (x, y)]
+        marks.append(_curve(steps, colour))
+    return Plot(title=title, width=width, height=height, marks=tuple(marks), note=note)
+
+
+def _curve(places: Sequence[tuple[float, float]], colour: str) -> Mark:
+    joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    drawn = {"points": joined, "fill": "none", "stroke": colour, "stroke-width": "2"}
+    return Mark(tag="polyline", attributes=drawn)
 
 
 def _axis_x(most: float, top: float, base: float, inner: float) -> list[Mark]:
