@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.dicom_files import film_file
+from tests.dicom_files import film_file, picture
 
-SIDE = 128  # pixels: fewer are no film to the gate
 HEAD = ("path", "patient", "split", "Effusion", "Pneumothorax")
 
 
-def bright_film(folder: Path, number: int, share: float, **tags: Any) -> Path:
-    """A film of a study and a patient of its own, of which a share of the pixels is bright."""
-    rng = np.random.default_rng(number)
-    pixels = rng.integers(0, 200, (SIDE, SIDE)).astype(np.uint16)
-    pixels[: round(SIDE * share)] += 3800
+def bright_film(folder: Path, number: int, brightness: float, **tags: Any) -> Path:
+    """A film of a study and a patient of its own, as bright as that on the whole, from 0 to 1."""
+    grey = picture(256, 260).astype(np.float64)
+    darkness = math.log(brightness) / math.log((grey / grey.max()).mean())
+    pixels = (grey.max() * (grey / grey.max()) ** darkness).astype(np.uint16)
     ids = {
         "StudyInstanceUID": f"1.2.9.1.{number}",
         "SeriesInstanceUID": f"1.2.9.2.{number}",
@@ -35,8 +35,8 @@ def labelled_films(folder: Path, calibrate: int = 36, measure: int = 10) -> Path
     rows: list[Sequence[object]] = []
     for number in range(calibrate + measure):
         effusion = number % 6 == 0
-        share = (0.7 if effusion else 0.2) + 0.2 * ((number * 7) % 10) / 10
-        film = bright_film(folder / "films", number, share)
+        brightness = (0.55 if effusion else 0.2) + 0.2 * ((number * 7) % 10) / 10
+        film = bright_film(folder / "films", number, brightness)
         half = "calibrate" if number < calibrate else "measure"
         rows.append((film.relative_to(folder), f"P{number}", half, int(effusion), 0))
     table = folder / "films.csv"

@@ -8,10 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medmm import imaging
-from medmm.acceptance.labels import LabelledStudy, LabelTable, read_labels
-from medmm.acceptance.measuring import measured
-from medmm.acceptance.report_labels import SignedText, labels_of_reports
-from medmm.acceptance.scores import ReadStudy
+from medmm.acceptance import (
+    LabelledStudy,
+    LabelTable,
+    ReadStudy,
+    SignedText,
+    labels_of_reports,
+    measured,
+    read_labels,
+)
 from medmm.domain.acceptance import Acceptance
 from medmm.domain.codec import to_json
 from medmm.domain.draft import Section

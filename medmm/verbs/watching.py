@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import chain
 
-from medmm.acceptance.distributions import SeenStudy
-from medmm.acceptance.drift import drifted
+from medmm.acceptance import SeenStudy, drifted
 from medmm.domain.acceptance import Acceptance, SignedAcceptance
 from medmm.domain.drift import DriftReport
 from medmm.domain.errors import InputError, StateError
