@@ -150,6 +150,11 @@ class Assistant:
         """
         return self._house.store.read_only
 
+    @property
+    def reading_in_shadow(self) -> int:
+        """How many drafted cases the models in shadow have still to read here."""
+        return self._house.background.waiting
+
     def close(self) -> None:
         """Let go of files and connections; closing twice does nothing.
 

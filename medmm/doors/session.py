@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from medmm.config import Settings
     from medmm.domain.report import Reader
 
+WAITING = "models in shadow are still reading; Ctrl-C leaves that for later\n"
 WIDTH = 80  # if the output is not a terminal
 
 
@@ -52,6 +53,8 @@ class Session:
             assistant = Assistant(self.settings(), progress=progress)
         with assistant:
             yield assistant
+            if assistant.reading_in_shadow and sys.stderr.isatty():
+                sys.stderr.write(WAITING)
 
     def reader(self, assistant: Assistant) -> Reader | None:
         """Find who acts: the reader of `--by`, or None for the service."""

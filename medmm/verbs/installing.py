@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medmm import drafting, imaging, models
 from medmm.domain.acceptance import SignedAcceptance
+from medmm.domain.errors import StateError
 from medmm.domain.model_check import ModelCheck
 from medmm.domain.model_standing import ModelStanding
 from medmm.domain.study_inspection import Capabilities, Duty, ModelDuty, ModelRow
@@ -45,6 +46,10 @@ def add_model(
 @verb("remove_model", lambda house, value: None, request=lambda house, name: {"name": name})
 def remove_model(house: House, call: VerbCall, name: str) -> None:
     """Delete an added model; see `Assistant.remove_model`."""
+    if name in house.settings.reading_order:
+        raise StateError(
+            "reading_order names this model", remedy="leave it out there first", model=name
+        )
     with house.networks.removing(name) as row, house.store.step() as step:
         call.done(step, name, name, task=row.task, manifest=row.manifest_sha256)
 

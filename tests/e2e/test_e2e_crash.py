@@ -35,6 +35,7 @@ WRITING = (
 )
 LOOKS = {
     "check_model",
+    "watch_model",
     "read",
     "prove",
     "case",
@@ -52,7 +53,11 @@ ELSEWHERE = {
     "add_model",
     "remove_model",
     "probe_writer",
-}  # their deaths: tests/unit/models/test_models_installed_models.py, decision 15; a probe changes the log alone
+    "calibrate_model",
+    "accept_model",
+    "shadow_model",
+}  # their deaths: tests/unit/models/test_models_installed_models.py, decision 15; a probe changes the log alone;
+# of what persons decide on models: test_e2e_acceptance.py
 
 
 def test_no_verb_and_no_commit_point_is_forgotten() -> None:

@@ -55,7 +55,7 @@ def printed(assistant: Assistant, case_id: str) -> str:
     return console.export_text()
 
 
-def test_from_a_checked_folder_to_a_draft(assistant: Assistant, tmp_path: Path) -> None:
+def test_from_a_checked_folder_to_a_model_in_shadow(assistant: Assistant, tmp_path: Path) -> None:
     folder = film_folder(tmp_path / "net")
     assert assistant.check_model(folder).ready
     with pytest.raises(PermissionDenied):
@@ -64,16 +64,19 @@ def test_from_a_checked_folder_to_a_draft(assistant: Assistant, tmp_path: Path) 
     assert row == assistant.add_model(folder, by="admin-1", key="once")
     assert (row.name, row.task, row.state) == ("film-net", "classification", "ready")
     draft = assistant.draft(opened(assistant, film_file(tmp_path, "film")))
-    assert "Effusion" in {s.finding for s in draft.statements}
-    assert not any(draft.failed(s.id) for s in draft.statements)
+    assert draft.statements == ()
 
 
 def test_what_models_disagree_on_is_shown_everywhere_and_never_averaged(
-    assistant: Assistant, tmp_path: Path
+    assistant: Assistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = film_file(tmp_path, "film")
     for folder in (film_folder(tmp_path / "net"), other_folder(tmp_path / "other")):
         assistant.add_model(folder, by="admin-1")
+    # As if both were packaged: what acceptance does is the matter of test_e2e_acceptance.py
+    monkeypatch.setattr(GivenNetworks, "outside_models", ())
+    both = tuple(map(assistant._house.networks._outside, _rows(assistant)))
+    monkeypatch.setattr(GivenNetworks, "reading_models", both)
     case_id = opened(assistant, film)
     assistant.draft(case_id)
     file = assistant.case(case_id)
@@ -96,6 +99,10 @@ def test_what_models_disagree_on_is_shown_everywhere_and_never_averaged(
     stated = [s.finding for s in file.draft.draft.statements] if file.draft else []
     assert "Effusion" in stated
     assert not any(s == "Pneumothorax" for s in stated[:1])
+
+
+def _rows(assistant: Assistant) -> tuple[Any, ...]:
+    return assistant._house.networks.adopted.outside_rows()  # type: ignore[attr-defined]
 
 
 def tool(config: Path, *words: object) -> Result:

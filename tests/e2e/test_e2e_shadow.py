@@ -29,11 +29,12 @@ NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 READERS = (
     ReaderEntry(id="admin-1", name="ZZADMIN One", role="administrator"),
     ReaderEntry(id="reader-1", name="ZZREADER One", role="attending"),
+    ReaderEntry(id="resident-1", name="ZZRESIDENT One", role="resident"),
 )
 
 
-def assistant_of(data: Path, **settings: Any) -> Assistant:
-    """An assistant whose own model says the same of every film, and that opens added ones."""
+def assistant_of(data: Path, *, speaks: bool = True, **settings: Any) -> Assistant:
+    """An assistant that opens added models; its own, if it has one, says the same of every film."""
     made = Settings(
         data_dir=data,
         weights_dir=data / "none",
@@ -43,7 +44,8 @@ def assistant_of(data: Path, **settings: Any) -> Assistant:
         readers=READERS,
         **settings,
     )
-    networks = GivenNetworks(made, reader=READS, picture_kinds=SAYS_FRONTAL, language_model=None)
+    own = READS if speaks else None
+    networks = GivenNetworks(made, reader=own, picture_kinds=SAYS_FRONTAL, language_model=None)
     return Assistant(made, networks=networks, clock=lambda: NOW)
 
 

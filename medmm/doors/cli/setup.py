@@ -41,17 +41,16 @@ def models_list(context: typer.Context, as_json: AsJson = False) -> None:
     """
     with session(context).assistant() as assistant:
         rows = assistant.models()
-    table = new_table("name", "reads", "state", "in drafts", "digest", "terms")
+    table = new_table("name", "reads", "state", "digest", "terms")
     for row in rows:
         if as_json:
             write_json(to_json(row))
         terms = "research only" if row.research_only else "free"
-        cells = (row.state, _duty(row), row.manifest_sha256[:12], terms)
-        add_row(table, row.name, _reads(row), *cells)
+        add_row(table, row.name, _reads(row), row.state, row.manifest_sha256[:12], terms)
     if not as_json:
         out().print(table)
         for row in rows:
-            out().print(f"{row.name}: {row.licence}")
+            out().print(plain(f"{row.name}: {_duty(row)}{row.licence}"))
 
 
 @models_app.command("check")
@@ -172,18 +171,16 @@ def _reads(row: ModelRow) -> str:
 
 
 def _duty(row: ModelRow) -> str:
-    """Say whether a reading model speaks in drafts, and since when."""
+    """Say of a model that was added whether it speaks in drafts, and since when."""
     from medmm.domain.study_inspection import Duty
 
     duty = row.duty
-    if duty is None:
+    if duty is None or duty.duty is Duty.PACKAGED:
         return ""
+    day = duty.since[:10]
     if duty.duty is Duty.ACCEPTED:
-        studies, by = f"{duty.studies} studies", f"by {duty.by}"
-        return f"accepted here on {studies}, {duty.since[:10]}, {by}"
-    if duty.duty is Duty.SHADOW:
-        return f"in shadow since {duty.since[:10]}, {duty.studies} studies read"
-    return duty.duty.value
+        return f"accepted here on {duty.studies} studies by {duty.by}, {day}; "
+    return f"in shadow since {day}, {duty.studies} studies read; "
 
 
 @config_app.command("show")
