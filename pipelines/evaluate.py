@@ -11,11 +11,14 @@ import argparse
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from medmm.config import configs_dir
+from medmm.domain.codec import to_json
 from medmm.domain.errors import InputError, MedmmError, exit_code
+from medmm.evaluation.acceptance import FILMS, packaged_acceptance
 from medmm.evaluation.cards import anatomy, findings, report, volume_networks
 from medmm.evaluation.cards import film_kind as cards_film_kind
 from medmm.evaluation.film import chest_anatomy, chest_findings, film_kind
@@ -29,9 +32,11 @@ from medmm.evaluation.reports import (
     summary,
 )
 from medmm.evaluation.reports import page as reports_page
+from medmm.files import sha256_of
 from medmm.models import language_model
 from medmm.models.film.reading_model import ChestReader
-from medmm.models.weights.catalogue import packaged_weights, row_named
+from medmm.models.weights.catalogue import ACCEPTANCE, packaged_weights, row_named
+from medmm.models.weights.model_folder import json_mapping
 from medmm.training.weights_export import MANIFEST, write_json, write_manifest
 
 REPORTS, CHECKS = "reports", "checks"
@@ -107,6 +112,12 @@ def main(arguments: list[str] | None = None) -> int:
         help="take the baselines from the folder's evaluation.json",
     )
     parser.add_argument(
+        "--keep-figures",
+        action="store_true",
+        help="measure nothing: write acceptance.json, card.md and manifest.json from the folder's "
+        "evaluation.json",
+    )
+    parser.add_argument(
         "--unmeasured",
         choices=("looks", "readings"),
         help="MR: only count anew how often numbers are left out, by the look of the images "
@@ -140,7 +151,9 @@ def main(arguments: list[str] | None = None) -> int:
         _there(options.task, options.data)
         if options.task in (*PAGES, *VOLUME_TASKS, "chest-anatomy"):
             _writable(options.out)
-        if options.task in VOLUME_TASKS:
+        if options.keep_figures:
+            measures = kept_figures(folder)
+        elif options.task in VOLUME_TASKS:
             measures = volumes_measured(options, folder)
         else:
             measures = measured(
@@ -152,11 +165,11 @@ def main(arguments: list[str] | None = None) -> int:
     # In the order in which evaluation.json keeps it
     found = json.loads(json.dumps(measures, sort_keys=True))
     text = CARDS[options.task](found)
-    if options.task in VOLUME_TASKS and not options.unmeasured:
+    if options.task in VOLUME_TASKS and not (options.unmeasured or options.keep_figures):
         pictures_of_failures(
             options.task, folder, options.data, found, options.out, beside_card=options.write
         )
-    if options.task == "chest-anatomy":
+    if options.task == "chest-anatomy" and not options.keep_figures:
         for place in (options.out, *((folder,) if options.write else ())):
             ratio_pictures.write(place / EXTREMES, folder, options.data, found["nih"]["extremes"])
     if options.write:
@@ -168,6 +181,14 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"written: {options.out / name}\n")
     sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else text)
     return 0
+
+
+def kept_figures(folder: Path) -> dict[str, Any]:
+    """Read the figures that a folder keeps.
+
+    Raises: InputError if it has none.
+    """
+    return json_mapping(folder / "evaluation.json")
 
 
 def volumes_measured(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -311,12 +332,25 @@ def measured(
     )
 
 
+def write_acceptance(task: str, folder: Path, data_dir: Path, found: dict[str, Any]) -> None:
+    """Write what a reading network was measured to do beside its figures."""
+    measured = packaged_acceptance(
+        task,
+        found,
+        table_sha256=sha256_of(data_dir / INPUTS[task][0]),
+        at=datetime.now(UTC).replace(microsecond=0),
+    )
+    write_json(folder / ACCEPTANCE, to_json(measured))
+
+
 def write(task: str, folder: Path, data_dir: Path, found: dict[str, Any], text: str) -> str:
     """Keep the figures, the card and the manifest beside the weights.
 
     Returns: the manifest's digest.
     """
     write_json(folder / "evaluation.json", found)
+    if task in FILMS:
+        write_acceptance(task, folder, data_dir, found)
     (folder / "card.md").write_text(text, encoding="utf-8")
     inputs = {name: data_dir / name for name in INPUTS[task]}
     inputs["config"] = configs_dir() / "train" / f"{task.replace('-', '_')}.yaml"

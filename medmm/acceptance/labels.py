@@ -22,7 +22,19 @@ from medmm.files import sha256_of
 
 NO_FINDING = "no_finding"
 REQUIRED = ("path", "patient")
-ABOUT = ("sex", "age", "view", "scanner", "split", NO_FINDING)
+# What a column says of a study, by its name; findings and quantities go by the vocabulary
+COLUMNS = {
+    "path": "the study's file or folder, from the folder of the table; no study twice, under any "
+    "name",
+    "patient": "any key that is the same in all studies of a patient; it stands in no result",
+    "sex": "F, M or O; the images' own where it is empty",
+    "age": "years at the study, 0 to 120; the images' own where it is empty",
+    "view": "PA, AP, LATERAL or UNKNOWN; the image's own where it is empty",
+    "scanner": "its maker and model, in any words; the image's own where it is empty",
+    "split": "calibrate or measure, the same in all studies of a patient; by the patient's digest "
+    "where the column is empty",
+    NO_FINDING: "1 where a reader saw nothing abnormal at all: every finding of the table is 0",
+}
 SEXES = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}
 Quantity = tuple[str, Side | None]
 
@@ -79,10 +91,8 @@ class LabelTable:
 def read_labels(path: Path, declares: Declaration) -> LabelTable:
     """Read a label table for a model.
 
-    Columns, by their names in any case: `path` (of a file or folder, from the table's own folder)
-    and `patient`; perhaps `sex`, `age` (years), `view`, `scanner`, `split` (calibrate or measure),
-    `no_finding`; one a finding of the vocabulary (1, 0 or empty) or a quantity (`LVEF`, or
-    `hippocampus volume:left`).
+    Columns, by their names in any case: those of `COLUMNS`, of which `REQUIRED` are needed; one a
+    finding of the vocabulary (1, 0 or empty) or a quantity (`LVEF`, `hippocampus volume:left`).
 
     Raises: InputError that names line and column of what can't be used.
     """
@@ -176,7 +186,7 @@ class _Columns:
             there: dict[str, int] | dict[Quantity, int] = places
             if isinstance(what, tuple):
                 there = quantities
-            elif what not in (*REQUIRED, *ABOUT):
+            elif what not in COLUMNS:
                 there = findings
             if what in there:
                 raise _wrong("the column stands twice", "leave one of them out", name)
@@ -243,7 +253,7 @@ def _column(name: str, place: int) -> str | Quantity:
     if not name:
         raise _wrong(f"column {place + 1} has no name", "name it, or leave it out", line=1)
     plain = _plain(name)
-    about = {_plain(one): one for one in (*REQUIRED, *ABOUT)}
+    about = {_plain(one): one for one in COLUMNS}
     if plain in about:
         return about[plain]
     findings = {

@@ -40,6 +40,7 @@ from medmm.models.weights.catalogue import (
     open_weights,
     packaged_weights,
     row_named,
+    shipped_acceptance,
 )
 from medmm.models.weights.model_folder import files_of
 
@@ -155,7 +156,8 @@ class Networks:
         return self._shipped()
 
     def _read_shipped(self) -> tuple[Acceptance, ...]:
-        return ()
+        shipped = (shipped_acceptance(row, self.weights_dir) for row in catalogue().values())
+        return tuple(one for one in shipped if one is not None)
 
     def contents(self, source: Path) -> dict[str, str]:
         """Return by name in the folder the digests of the files that would be adopted.

@@ -10,8 +10,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import typer.main
 
+from medmm.acceptance.figures import LEAST_CASES
+from medmm.acceptance.labels import COLUMNS, REQUIRED
+from medmm.acceptance.metrics import share
+from medmm.acceptance.promises import ALARM_BURDEN, least_studies, upper
 from medmm.config import (
     IdentifierEntry,
     ReaderEntry,
@@ -431,12 +436,75 @@ def outside_md() -> str:
     )
 
 
+def acceptance_md() -> str:
+    """The columns of a label table, and what so many studies can bear out."""
+    columns = [
+        [f"`{name}`", "yes" if name in REQUIRED else "", about] for name, about in COLUMNS.items()
+    ]
+    columns += [
+        ["a finding", "", "1 with it, 0 without it, empty if nobody looked for it"],
+        [
+            "a quantity",
+            "",
+            "its reference value in the unit of the vocabulary; `NAME:left` of a side",
+        ],
+    ]
+    return (
+        table(["column", "required", "meaning"], columns)
+        + "\nOf a site half of whose studies show no finding, and a tenth one of its findings:\n\n"
+        + table(
+            [
+                "studies labelled",
+                "without any, calibrated on",
+                "of them may reach the alarm point",
+                "burden of 10 % is known as",
+                "sensitivity of 50 % is known as",
+                "AUROC of 0.85 is known as",
+            ],
+            [_borne_out(studies) for studies in (60, 120, 200, 400, 1000, 2000)],
+        )
+    )
+
+
+def _borne_out(studies: int) -> list[str]:
+    """What a site's studies can bear out, by the bounds that acceptance uses."""
+    half = studies // 2
+    bare, with_it = half // 2, half // 10
+    allowed = [hits for hits in range(bare + 1) if upper(hits, bare) <= ALARM_BURDEN]
+    return [
+        str(studies),
+        str(bare),
+        f"{max(allowed)} at most"
+        if allowed
+        else f"refused: {least_studies(ALARM_BURDEN)} are needed",
+        _share(round(0.1 * bare), bare),
+        _share(round(0.5 * with_it), with_it),
+        _auroc(0.85, with_it, half - with_it),
+    ]
+
+
+def _share(hits: int, of: int) -> str:
+    found = share(np.arange(of) < hits, [str(n) for n in range(of)])
+    return f"{100 * (found['low'] or 0):.0f} to {100 * (found['high'] or 0):.0f} %"
+
+
+def _auroc(area: float, with_it: int, without: int) -> str:
+    """The 95 % interval by Hanley and McNeil, Radiology 1982;143:29-36."""
+    if min(with_it, without) < LEAST_CASES:
+        return f"none: {LEAST_CASES} of each are needed"
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    spread = area * (1 - area) + (with_it - 1) * (q1 - area**2) + (without - 1) * (q2 - area**2)
+    half = 1.96 * (spread / (with_it * without)) ** 0.5
+    return f"{area - half:.2f} to {min(area + half, 1):.2f}"
+
+
 WITH_FIGURES: dict[str, Callable[[], str]] = {
     "README.md": headline_md,
     "docs/limitations.md": figures_md,
     "docs/report-evaluation.md": report_figures_md,
     "docs/mr.md": mr_page_md,
     "docs/outside-models.md": outside_md,
+    "docs/site-acceptance.md": acceptance_md,
 }
 
 

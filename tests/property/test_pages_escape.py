@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
@@ -13,6 +14,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from medmm.acceptance.metrics import Interval
+from medmm.domain.acceptance import (
+    Acceptance,
+    Attribute,
+    Beside,
+    Counted,
+    Distribution,
+    LabelsFrom,
+    MeasuredFinding,
+    MeasuredGroup,
+    NotMeasured,
+    Place,
+    ReliabilityBin,
+    SignedAcceptance,
+)
+from medmm.domain.acceptance import Figure as Share
 from medmm.domain.draft import (
     AlsoSuspected,
     Assertion,
@@ -24,14 +40,17 @@ from medmm.domain.draft import (
     SentenceRecord,
     Verdict,
 )
+from medmm.domain.drift import DriftReport, DriftRow, DriftVerdict
 from medmm.domain.plain_text import clean
-from medmm.domain.reading import Finding, Measurement
-from medmm.domain.report import Add, CaseFile, CaseState, Edit, Impression, Reject
+from medmm.domain.reading import Finding, Measurement, ModelIdentity
+from medmm.domain.report import Add, CaseFile, CaseState, Edit, Impression, Reader, Reject
 from medmm.domain.report_kind import ReportKind
 from medmm.domain.study import NotEvaluable, Notice
 from medmm.domain.study_inspection import Inspection, SeriesLook
+from medmm.presentation.acceptance_html import acceptance_html
 from medmm.presentation.blocks import Figure, Heading, Items, Paragraph, Table
 from medmm.presentation.draft_html import draft_html
+from medmm.presentation.drift_html import drift_html
 from medmm.presentation.pages import page
 from medmm.presentation.study_html import study_html
 from medmm.presentation.svg_plots import Point, Series, dots, reliability, scatter
@@ -47,6 +66,7 @@ from tests.factories import (
 )
 from tests.mr_cases import case_file
 
+MOMENT = datetime(2026, 11, 30, tzinfo=UTC)
 PLAIN = "qzq"  # stands for the text in the page to compare with
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -60,7 +80,12 @@ HOSTILE = (
 SIGNS = st.text(st.characters(exclude_categories=("Cs", "L")), min_size=1, max_size=20)
 texts = st.lists(st.one_of(st.sampled_from(HOSTILE), SIGNS), min_size=1, max_size=5).map("".join)
 # What is looked up in the vocabulary, and what becomes no text.
-KEPT = {(Finding, "name"), (Measurement, "name"), (MeasurementEvidence, "name")}
+KEPT = {
+    (Finding, "name"),
+    (Measurement, "name"),
+    (MeasurementEvidence, "name"),
+    (MeasuredFinding, "name"),
+}
 NAMES = {
     "finding",
     "unit",
@@ -210,6 +235,72 @@ def blocks() -> list[Any]:
     ]
 
 
+def signed_acceptance() -> SignedAcceptance:
+    """One with something in each of its parts."""
+    share, named = Share(value=0.5, low=0.4, high=0.6, of=20), Attribute.SCANNER
+    finding = MeasuredFinding(
+        name="Effusion",
+        positives=10,
+        negatives=10,
+        auroc=share,
+        sensitivity=share,
+        specificity=share,
+        right=share,
+        ece=share,
+        brier=share,
+        brier_of_prevalence=share,
+        reliability=(ReliabilityBin(mean_probability=0.5, share=share),),
+        roc=((0.0, 0.0), (1.0, 1.0)),
+    )
+    groups = tuple(
+        MeasuredGroup(
+            attribute=named, value=value, studies=10, patients=10, burden=share,
+            labelled_claimed=share, findings=(finding,),
+        )
+        for value in ("one", "other")
+    )  # fmt: skip
+    acceptance = Acceptance(
+        model=ModelIdentity(name="model", manifest_sha256="digest"),
+        place=Place.SITE,
+        films="films",
+        labels_from=LabelsFrom.TABLE,
+        table_sha256="table",
+        films_sha256=("film",),
+        calibrated=Counted(studies=20, patients=20),
+        measured=Counted(studies=20, patients=20),
+        unread=(("why", 1),),
+        split="split",
+        chosen_burden=0.15,
+        auroc=share,
+        burden=share,
+        labelled_claimed=share,
+        findings=(finding,),
+        groups=groups,
+        beside=(Beside(against="other", finding=None, auroc=share, difference=share),),
+        distributions=(
+            Distribution(of="age", unit="a", edges=(1.0, 2.0), counts=(1, 2, 3)),
+            Distribution(of="scanner", unit="", labels=("a", "b"), counts=(1, 2)),
+        ),
+        not_measured=(NotMeasured(of="thing", why="why"),),
+        measured_at=MOMENT,
+        version="0",
+    )
+    reader = Reader(id="r1", name="name", role="role")
+    return SignedAcceptance(acceptance=acceptance, reader=reader, at=MOMENT, note="note")
+
+
+def drift_report() -> DriftReport:
+    """One of a number and of names."""
+    acceptance = signed_acceptance().acceptance
+    rows = tuple(
+        DriftRow(
+            then=one, now=one, stability_index=0.2, p_value=0.001, verdict=DriftVerdict.DRIFTED
+        )
+        for one in acceptance.distributions
+    )
+    return DriftReport(acceptance=acceptance, studies=6, rows=rows)
+
+
 def run_log(text: str) -> list[dict[str, Any]]:
     """One epoch of a run."""
     return [{"kind": "epoch", "step": 1, "loss": 1.0, "validation": {f"score{text}": 0.5}}]
@@ -222,6 +313,8 @@ PAGES: dict[str, tuple[Callable[[str], str], int]] = {
     "volume": (lambda text: draft_html(with_text(case_file("HEART"), text)), 100),
     "looks": (lambda text: study_html(with_text(looks(), text)), 30),
     "blocks": (lambda text: page("blocks.html", title=text, blocks=with_text(blocks(), text)), 45),
+    "acceptance": (lambda text: acceptance_html(with_text(signed_acceptance(), text)), 18),
+    "drift": (lambda text: drift_html(with_text(drift_report(), text)), 5),
     "curves": (lambda text: curves(f"run{text}", run_log(text), f"state{text}"), 5),
 }
 

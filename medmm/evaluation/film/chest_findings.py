@@ -20,6 +20,7 @@ from medmm.acceptance.calibration import sigmoid
 from medmm.acceptance.metrics import Interval, interval, patient_draws
 from medmm.domain.calibration import ALARM
 from medmm.domain.errors import needed
+from medmm.evaluation.acceptance import DISTRIBUTIONS, score_distributions
 from medmm.evaluation.film.draft_rates import Points, film_said, finding_said, groups_said
 from medmm.evaluation.film.pointing import looks
 from medmm.evaluation.film.promises import kept, unfamiliar
@@ -96,6 +97,7 @@ def evaluate(
         "baselines": weights.json("evaluation.json")["baselines"]
         if keep_baselines
         else _baselines(test, official, config, data_dir, size, quiet),
+        DISTRIBUTIONS: score_distributions(test),
         "pointing": pointing,
         "sides": sides,
         "external": _external(external, names),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from medmm.domain.acceptance import Acceptance
+from medmm.domain.codec import from_json
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.reading import ModelIdentity
 from medmm.domain.reading_model import Declaration
@@ -24,6 +26,7 @@ REMEDY = (
     "adopted model again"
 )
 ANOTHER = "the folder is not the network of this release, though its own manifest bears it out"
+ACCEPTANCE = "acceptance.json"  # of a packaged network: what it was measured to do
 DEFAULT_REPORT = "chest-report"
 OUTSIDE_TASKS = ("classification", "segmentation")  # of reading models of others
 
@@ -133,6 +136,23 @@ def open_weights(row: CatalogueRow, weights_dir: Path | None = None) -> WeightsF
         if sha256_of(folder / name) != digest:
             raise _altered(row, name)
     return WeightsFolder(row=row, folder=folder)
+
+
+def shipped_acceptance(row: CatalogueRow, weights_dir: Path | None = None) -> Acceptance | None:
+    """Read what a packaged network was measured to do before it shipped.
+
+    The file can't hold the digest of the manifest that lists it, so that is filled in.
+
+    Returns: None if the network of the row is not here, or does not tell.
+    Raises: IntegrityError if the file is not the one that shipped.
+    """
+    folder = (weights_dir or packaged_weights()) / row.name
+    manifest, file = folder / "manifest.json", folder / ACCEPTANCE
+    if not (manifest.is_file() and file.is_file()) or sha256_of(manifest) != row.manifest_sha256:
+        return None
+    if sha256_of(file) != json_mapping(manifest)["files"].get(ACCEPTANCE):
+        raise _altered(row, ACCEPTANCE)
+    return replace(from_json(Acceptance, json_mapping(file)), model=row.identity)
 
 
 def model_rows(weights_dir: Path | None = None) -> tuple[ModelRow, ...]:
