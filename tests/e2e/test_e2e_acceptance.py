@@ -21,18 +21,24 @@ from medmm.domain.study_inspection import Duty
 from medmm.doors import cli
 from medmm.presentation.draft_html import draft_html
 from medmm.store import failpoint
-from tests.e2e.test_e2e_shadow import READERS, assistant_of, manifest_of, terminal
 from tests.kept import kept
 from tests.outside_models import declare, film_declaration, film_folder, film_onnx
 from tests.quick_assistant import opened
-from tests.site_studies import bright_film, labelled_films
+from tests.site_studies import (
+    READERS,
+    assistant_of,
+    bright_film,
+    labelled_films,
+    manifest_of,
+    terminal,
+)
 from tests.warm_parent import WarmParent
 
 BURDEN = 0.3  # with 30 films without any finding no lower one is borne out
 WORKER = """
 import sys
 from pathlib import Path
-from tests.e2e.test_e2e_shadow import assistant_of
+from tests.site_studies import assistant_of
 
 verb, folder = sys.argv[1], Path(sys.argv[2])
 with assistant_of(folder / "data", speaks=False) as assistant:

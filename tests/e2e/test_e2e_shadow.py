@@ -4,60 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from medmm.assistant import Assistant
-from medmm.config import ReaderEntry, Settings
 from medmm.domain.codec import to_json
 from medmm.domain.errors import ConfigError
 from medmm.domain.report import Accept
-from medmm.doors.draft_page import draft_page
 from medmm.presentation.draft_html import draft_html
+from medmm.store import failpoint
 from pipelines import batch
 from tests.databases import raw
-from tests.dicom_files import SAYS_FRONTAL, film_file
+from tests.dicom_files import film_file
 from tests.kept import kept
 from tests.outside_models import declare, film_declaration, film_folder, film_onnx
-from tests.quick_assistant import READS, GivenNetworks, opened
-
-NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
-READERS = (
-    ReaderEntry(id="admin-1", name="ZZADMIN One", role="administrator"),
-    ReaderEntry(id="reader-1", name="ZZREADER One", role="attending"),
-    ReaderEntry(id="resident-1", name="ZZRESIDENT One", role="resident"),
-)
-
-
-def assistant_of(data: Path, *, speaks: bool = True, **settings: Any) -> Assistant:
-    """An assistant that opens added models; its own, if it has one, says the same of every film."""
-    made = Settings(
-        data_dir=data,
-        weights_dir=data / "none",
-        threads=1,
-        device="cpu",
-        writer="rules",
-        readers=READERS,
-        **settings,
-    )
-    own = READS if speaks else None
-    networks = GivenNetworks(made, reader=own, picture_kinds=SAYS_FRONTAL, language_model=None)
-    return Assistant(made, networks=networks, clock=lambda: NOW)
-
-
-def manifest_of(assistant: Assistant, name: str = "film-net") -> str:
-    return next(row.manifest_sha256 for row in assistant.models() if row.name == name)
-
-
-def terminal(assistant: Assistant, case_id: str) -> str:
-    with Path("/dev/null").open("w") as nowhere:
-        console = Console(width=200, record=True, file=nowhere)
-        draft_page(assistant.case(case_id), console)
-    return console.export_text()
+from tests.quick_assistant import opened
+from tests.site_studies import assistant_of, manifest_of, terminal
+from tests.warm_parent import WarmParent
 
 
 def batch_line(assistant: Assistant, film: Path, out: Path) -> dict[str, Any]:
@@ -210,3 +175,35 @@ def test_the_order_of_the_settings_decides_who_has_the_first_say(tmp_path: Path)
         assert [model.identities[0].name for model in shadow] == ["second-net", "film-net"]
         with pytest.raises(ValueError, match="name each once"):
             assistant_of(tmp_path / "data", reading_order=("film-net", "film-net"))
+
+
+DRAFTS = """
+import sys
+from pathlib import Path
+from tests.quick_assistant import opened
+from tests.site_studies import assistant_of
+
+with assistant_of(Path(sys.argv[1])) as assistant:
+    assistant.draft(opened(assistant, sys.argv[2]), key="once")
+"""
+
+
+@pytest.mark.parametrize("point", failpoint.POINTS)
+def test_a_death_in_shadow_leaves_the_draft_and_the_row_whole_or_missed(
+    point: str, tmp_path: Path, warm_parent: WarmParent
+) -> None:
+    data, film = tmp_path / "data", film_file(tmp_path, "film")
+    with assistant_of(data) as assistant:
+        assistant.add_model(film_folder(tmp_path / "net"), by="admin-1")
+        sha256 = manifest_of(assistant)
+    died = warm_parent.run(DRAFTS, data, film, **{failpoint.VARIABLE: f"shadow:{point}"})
+    assert died.code == failpoint.EXIT_CODE, died.said
+    with assistant_of(data) as assistant:
+        assert assistant.verify().ok
+        (case,) = assistant.cases()
+        assert assistant.case(case.case_id).draft is not None
+        assert len(kept(assistant).shadow_readings(sha256)) == (point != "before commit")
+        assistant.draft(case.case_id)
+    with assistant_of(data) as assistant:
+        assert len(kept(assistant).shadow_readings(sha256)) == 1
+        assert assistant.verify().ok

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,13 @@ from medmm.domain.calibration import below_alarm_point
 from medmm.domain.draft import CLAIMS, Draft, Section
 from medmm.domain.errors import InputError
 from medmm.domain.promise import AlarmRule, Promise, Withheld
-from medmm.domain.reading import Finding, Reading
+from medmm.domain.reading import Finding, ModelIdentity, Reading
+from medmm.domain.reading_model import one_reading
+from medmm.domain.second_opinion import second_opinions
 from medmm.drafting import RuleWriter, with_promises
 from medmm.grounding import check
-from tests.factories import make_case, make_finding, make_reading
+from medmm.presentation.opinion_words import opinion_lines
+from tests.factories import make_case, make_finding, make_reading, make_study
 
 EFFUSION = Promise(false_claim_rate=0.1, claimed=0.4, positives=61, negatives=341, prevalence=0.15)
 RULE = AlarmRule(
@@ -109,3 +113,65 @@ def test_a_finding_that_is_withheld_is_neither_suspected_nor_ruled_out() -> None
         assert one.undecided
         assert not one.suspected
         assert not one.ruled_out
+
+
+FIRST = ModelIdentity(name="chest-test", manifest_sha256="1" * 64)
+SECOND = ModelIdentity(name="second-net", manifest_sha256="2" * 64)
+OWN_RULE = replace(RULE, model="second-net", films="studies of this site", studies=60, burden=0.1)
+
+
+def of_two(first: Finding, other: Finding, **changes: Any) -> Reading:
+    """What two models say, joined as live readings are; the second has an alarm rule of its own."""
+    one = replace(make_reading(findings=(first,), alarm=RULE), models=(FIRST,))
+    later = Reading(study_uid=one.study_uid, models=(SECOND,), findings=(other,), alarm=OWN_RULE)
+    return one_reading(make_study(uid=one.study_uid), (one, replace(later, **changes)))
+
+
+def test_each_model_is_held_by_its_own_alarm_point_and_its_burden_is_said() -> None:
+    reading = of_two(suspected(), suspected("Nodule"))
+    assert [alarm.model for alarm in reading.alarms] == ["chest-test", "second-net"]
+    written = RuleWriter().write(make_case(), reading)
+    draft = with_promises(written, reading, {}, {"second-net"})
+    assert said(draft, "alarm-burden") == [
+        "Of test films without any finding at most 15% carry a claim of chest-test (146 films). On "
+        "this site's own films this was not measured.",
+        "Of studies of this site without any finding at most 10% carry a claim of second-net (60 "
+        "films).",
+    ]
+    (below,) = below_alarm_point([suspected("Nodule")])
+    draft = drafted(of_two(suspected(), below))
+    claimed = {s.finding for s in draft.statements if s.assertion in CLAIMS and s.finding}
+    assert claimed == {"Effusion"}
+
+
+def test_what_a_site_did_not_measure_gives_way_and_is_never_called_absent() -> None:
+    unmeasured = suspected("Nodule", withheld=Withheld.NOT_MEASURED)
+    reading = of_two(unmeasured, suspected("Nodule"))
+    found = reading.finding("Nodule")
+    assert found is not None
+    assert found.model == "second-net"
+    assert [(f.model, f.withheld) for f in reading.other_findings] == [
+        ("chest-test", Withheld.NOT_MEASURED)
+    ]
+    assert not second_opinions(reading)[0].disagree
+    assert "not claimed, not measured on this site's studies" in opinion_lines(reading)[0]
+    alone = make_reading(findings=(unmeasured, make_finding("Effusion", 0.1)), measurements=())
+    draft = drafted(alone)
+    (impression,) = [s.text for s in draft.statements if s.section is Section.IMPRESSION]
+    assert impression.startswith("Of what the reading model was measured for on this site's")
+    assert not any(s.finding == "Nodule" for s in draft.statements)
+    assert any("not measured for it" in n and "pulmonary nodule" in n for n in draft.not_evaluated)
+    checked = check(draft, make_case(), alone)
+    assert not any(checked.failed(s.id) for s in checked.statements)
+
+
+def test_an_image_unfamiliar_to_one_model_silences_that_one() -> None:
+    strange = replace(suspected(), withheld=Withheld.UNFAMILIAR_IMAGE)
+    draft = drafted(of_two(strange, suspected("Nodule")))
+    (words,) = said(draft, "unfamiliar-image")
+    assert "unlike those that chest-test learned from" in words
+    assert "by other models" in words
+    assert [words.split(" carry")[0] for words in said(draft, "alarm-burden")] == [
+        "Of studies of this site without any finding at most 10%"
+    ]
+    assert any("the model of these findings learned from" in n for n in draft.not_evaluated)
