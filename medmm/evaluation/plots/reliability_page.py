@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from medmm.evaluation.cards.findings import MOST_ECE, calibration_said
+from medmm.evaluation.cards.drafted import MOST_ECE, calibration_said
 from medmm.evaluation.cards.tables import figure
 from medmm.evaluation.metrics import Interval
 from medmm.evaluation.plots.svg_plots import reliability
