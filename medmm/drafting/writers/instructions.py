@@ -13,7 +13,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext, Fact, FactKind, Quantity
 from medmm.domain.study import Modality, Notice, Study
 from medmm.domain.vocabulary import finding_term
-from medmm.drafting.writers.outside_words import addresses_a_program
+from medmm.language.addressing import addresses_a_program
 from medmm.language.numbers import dates_named
 from medmm.presentation.shown_picture import shown_picture
 
