@@ -126,7 +126,7 @@ class ServerEntry(BaseModel):
     chunk_timeout_s: float = Field(default=30, gt=0, le=600)
     timeout_s: float = Field(default=120, gt=0, le=3600)
     retries: NonNegativeInt = Field(default=2, le=10)
-    answer_bytes: PositiveInt = Field(default=262_144, le=16_777_216)
+    answer_bytes: PositiveInt = Field(default=524_288, le=16_777_216)
 
     @field_validator("api_key_file", "ca_file")
     @classmethod

@@ -42,7 +42,7 @@ class ModelServer:
     chunk_s: float = 30.0
     total_s: float = 120.0
     retries: int = 2
-    answer_bytes: int = 262_144
+    answer_bytes: int = 524_288
     budget_per_day: int = 500
 
     @property
@@ -69,6 +69,7 @@ class WriterProbe:
     Attributes:
         server: its key in the audit log.
         refusals: what it fails, each by its name; it may speak only if there is none.
+        log_probabilities: whether it gives those of its tokens.
     """
 
     server: str
@@ -77,6 +78,7 @@ class WriterProbe:
     at: datetime
     seconds: float
     refusals: tuple[Notice, ...] = ()
+    log_probabilities: bool = False
 
     @property
     def passed(self) -> bool:
