@@ -121,6 +121,7 @@ class ServerEntry(BaseModel):
     api_key_file: Path | None = None
     ca_file: Path | None = None
     plain_http_on_loopback: bool = False
+    pictures_without_statement: bool = False
     budget_per_day: PositiveInt = 500
     connect_timeout_s: float = Field(default=5, gt=0, le=60)
     chunk_timeout_s: float = Field(default=30, gt=0, le=600)
@@ -161,6 +162,7 @@ class ServerEntry(BaseModel):
             retries=self.retries,
             answer_bytes=self.answer_bytes,
             budget_per_day=self.budget_per_day,
+            pictures_without_statement=self.pictures_without_statement,
         )
 
     def _key(self) -> str | None:

@@ -78,7 +78,8 @@ class Settings(BaseSettings):
         """
         found = self.model_dump(mode="json", exclude=NOT_OF_A_DRAFT)
         if self.writer == "openai-compatible":
-            found["server"] = {"url": self.server.url, "model": self.server.model}
+            said = {"url", "model", "pictures_without_statement"}
+            found["server"] = self.server.model_dump(mode="json", include=said)
         return found
 
     def directory(self) -> ConfiguredReaders:

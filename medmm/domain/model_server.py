@@ -32,6 +32,8 @@ class ModelServer:
         retries: further tries after 429, 5xx or a time-out, before an answer has begun.
         answer_bytes: how large an answer may be.
         budget_per_day: requests in a day (UTC), tries among them.
+        pictures_without_statement: whether pictures go, too, of images that do not state whether
+            text is burned into them.
     """
 
     url: str
@@ -44,6 +46,7 @@ class ModelServer:
     retries: int = 2
     answer_bytes: int = 524_288
     budget_per_day: int = 500
+    pictures_without_statement: bool = False
 
     @property
     def host(self) -> str:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medmm.domain.draft import Case, Generation, Proposal
 from medmm.domain.errors import ConfigError, Unavailable
-from medmm.domain.instruction import Instruction
+from medmm.domain.instruction import Instruction, Pictures
 from medmm.domain.model_server import Departure, ModelServer
 from medmm.domain.reading import Reading
 from medmm.drafting.writers.server_connection import Connection, Head
@@ -94,8 +94,6 @@ class ServerModel:
             sentence keeps them.
     """
 
-    remote = True
-
     def __init__(
         self, server: ModelServer, leaving: Leaving, *, log_probabilities: bool = False
     ) -> None:
@@ -106,6 +104,12 @@ class ServerModel:
     def name(self) -> str:
         """Its model and host."""
         return self.server.name
+
+    @property
+    def pictures(self) -> Pictures:
+        """Those that state no text in their pixels, unless the settings say more."""
+        more = self.server.pictures_without_statement
+        return Pictures.NOT_STATED_WITH_TEXT if more else Pictures.STATED_WITHOUT_TEXT
 
     def propose(self, case: Case, reading: Reading, instruction: Instruction) -> Iterator[Proposal]:
         """Yield what the server proposes, as it comes; see `ProposingModel.propose`."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from medmm.config import ServerEntry
 from medmm.domain.draft import Generation
+from medmm.domain.instruction import Pictures
 from medmm.drafting import OutsideWriter, ServerModel
 from medmm.drafting.writers.instructions import instruction_for
 from medmm.drafting.writers.token_log import TokenLog
@@ -26,7 +27,7 @@ ANSWER = sentences(*SOUND)
 def written(behaviour: Behaviour, *, asked: bool = True) -> list[tuple[str, Generation]]:
     """The sentences that a server proposes, each with how it was written."""
     case, reading = make_case(), make_reading()
-    instruction, _ = instruction_for(case, reading, remote=True)
+    instruction, _ = instruction_for(case, reading, pictures=Pictures.NOT_STATED_WITH_TEXT)
     with scripted(behaviour) as one:
         server = ServerEntry(**one.settings()).server()
         model = ServerModel(server, lambda departure: None, log_probabilities=asked)
