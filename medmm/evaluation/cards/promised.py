@@ -23,11 +23,14 @@ def promises_text(promises: Json) -> str:
         f"labelled No Finding {figure(test['alarm_burden'])} carry a claim, on Open-i's "
         f"{figure(openi['alarm_burden'])}; of all labelled findings "
         f"{figure(test['claimed_of_all_labels'])} and {figure(openi['claimed_of_all_labels'])} are "
-        "still claimed. The points of single findings are the lowest from which at most 10 % of "
-        "the calibration films without the finding carry its claim, with the same confidence. "
+        "still claimed. The points of single findings are the lowest that at most 10 % of the "
+        "calibration films without the finding reach, with the same confidence; whether such a "
+        "film reaches the alarm point is not asked. "
         "Findings with fewer than 30 calibration films carry no promise. A first alarm point, for "
         "all patients together, let 0.22 of the test films labelled No Finding pass, so it was set "
-        "by group: the test films have been looked at twice for it."
+        "by group. First operating points counted only claims of films beyond the alarm point, and "
+        "rare findings were called possible from a probability of 0.045 on; the points in use were "
+        "chosen by calibration films alone. The test films have thereby been looked at three times."
     )
 
 
