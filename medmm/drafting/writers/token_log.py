@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from medmm.domain.draft import Generation
+
+LEAST = -1e6  # OpenAI's protocol writes -9999 for what is hardly possible
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ def _token(item: object) -> tuple[bytes, float] | None:
     log_probability, listed = item.get("logprob"), item.get("bytes")
     if isinstance(log_probability, bool) or not isinstance(log_probability, int | float):
         return None
-    if not math.isfinite(log_probability) or log_probability > 0:
+    if not LEAST < log_probability <= 0:  # NaN, too
         return None
     if listed is None:
         return item["token"].encode("utf-8", "surrogatepass"), round(float(log_probability), 4)

@@ -84,6 +84,7 @@ UNSOUND: dict[str, Callable[[Any], Any]] = {
     "a truth value": item(logprob=False),
     "not a number": item(logprob=math.nan),
     "endless": item(logprob=-math.inf),
+    "of many digits": item(logprob=-(10**400)),
     "above one": item(logprob=0.5),
     "no token": item(token=None),
     "no bytes": item(bytes=[300]),
