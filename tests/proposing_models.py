@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from medmm.domain.draft import Case, Draft, Generation, Proposal, Section
-from medmm.domain.instruction import Instruction
+from medmm.domain.instruction import Instruction, Pictures
 from medmm.domain.reading import Reading
 from medmm.language.proposed import proposals_of
 
@@ -22,10 +22,10 @@ class Says:
         self,
         *sentences: str,
         by: Callable[[Case, Reading, Instruction], Iterator[str]] | None = None,
-        remote: bool = False,
+        pictures: Pictures = Pictures.ALL,
         fails: Exception | None = None,
     ) -> None:
-        self.sentences, self.by, self.remote, self.fails = sentences, by, remote, fails
+        self.sentences, self.by, self.pictures, self.fails = sentences, by, pictures, fails
         self.given: list[Instruction] = []
 
     def propose(self, case: Case, reading: Reading, instruction: Instruction) -> Iterator[Proposal]:

@@ -7,7 +7,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -81,6 +81,23 @@ class Asked:
         chunk = {"model": self.body["model"], "choices": [choice], **changes}
         self.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
 
+    def in_tokens(self, pieces: Sequence[bytes], given: Callable[[Any], Any] = lambda x: x) -> None:
+        """A stream of a token an event; `given` makes what stands under `logprobs`, if asked."""
+        self.head(200, "text/event-stream")
+        come, sent = b"", 0
+        for number, piece in enumerate(pieces):
+            come += piece
+            text = come.decode(errors="ignore")
+            item = {"token": piece.decode(errors="replace"), "logprob": -(1 + number % 8) / 8}
+            choice: dict[str, Any] = {"index": 0, "delta": {"content": text[sent:]}}
+            if self.body.get("logprobs"):
+                choice["logprobs"] = given({"content": [{**item, "bytes": list(piece)}]})
+            sent = len(text)
+            chunk = {"model": self.body["model"], "choices": [choice]}
+            self.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+        self.event(None, finish="stop")
+        self.write(b"data: [DONE]\n\n")
+
     def answer(self, text: str, **changes: Any) -> None:
         """As it was asked for: in a stream or at once."""
         (self.streamed if self.body["stream"] else self.whole)(text, **changes)
@@ -88,6 +105,12 @@ class Asked:
 
 def sentences(*texts: str) -> str:
     return json.dumps({"sentences": list(texts)})
+
+
+def in_pieces(text: str, size: int = 5) -> list[bytes]:
+    """Cut a text into tokens of some bytes each, within characters, too."""
+    raw = text.encode()
+    return [raw[start : start + size] for start in range(0, len(raw), size)]
 
 
 def passes_the_probe(asked: Asked) -> bool:
@@ -98,7 +121,11 @@ def passes_the_probe(asked: Asked) -> bool:
     middle = Image.open(io.BytesIO(asked.png)).getpixel((112, 112))
     colour = {(255, 255, 255): "white", (200, 0, 0): "red"}[middle]
     mark = asked.schema["properties"]["mark"]["enum"][0]
-    asked.answer(json.dumps({"colour": colour, "mark": mark}))
+    text = json.dumps({"colour": colour, "mark": mark})
+    if asked.body.get("logprobs"):
+        asked.in_tokens(in_pieces(text))
+    else:
+        asked.answer(text)
     return True
 
 

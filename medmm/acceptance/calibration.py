@@ -61,19 +61,15 @@ def intercept_alone(logit: Array, truth: Array) -> float:
     )
 
 
-def operating_point(probability: Array, truth: Array, alarm: Array | None = None) -> float:
+def operating_point(probability: Array, truth: Array) -> float:
     """Choose the lowest threshold from which false claims are rare enough.
 
-    See `FALSE_CLAIMS`. Thirteen findings are drafted at once: at the largest Youden index some four
-    of them would be called on a film that shows none.
-
-    Args:
-        alarm: whether each film may carry claims at all; None: every film may.
+    See `FALSE_CLAIMS`. Every film without the finding counts, those below the alarm point too,
+    although they carry no claim: counted among films above it alone, the point of a rare finding
+    falls to a probability of one in twenty. Thirteen findings are drafted at once: at the largest
+    Youden index some four of them would be called on a film that shows none.
     """
-    score = np.round(probability, DIGITS)
-    if alarm is not None:
-        score = np.where(alarm, score, 0.0)
-    return controlled_point(score[truth == 0], FALSE_CLAIMS)
+    return controlled_point(np.round(probability, DIGITS)[truth == 0], FALSE_CLAIMS)
 
 
 def rule_out_point(
@@ -134,7 +130,7 @@ def calibration(
     rows: dict[str, Row] = {}
     for j, name in enumerate(names):
         there = truth[:, j]
-        threshold = operating_point(probability[:, j], there, reached)
+        threshold = operating_point(probability[:, j], there)
         critical = finding_term(name).critical
         rows[name] = {
             "slope": round(scales[j][0], 6),

@@ -1,4 +1,4 @@
-"""How scores and inputs are distributed over studies, as counts that say nothing of anyone."""
+"""How scores and inputs are distributed over studies, as counts."""
 
 from __future__ import annotations
 

@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Pictures(Enum):
+    """Which pictures an outside model may be shown, by what images state of text in them.
+
+    That is Burned In Annotation (0028,0301) of DICOM; most images do not state it.
+    """
+
+    ALL = "all"
+    NOT_STATED_WITH_TEXT = "not stated with text"
+    STATED_WITHOUT_TEXT = "stated without text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

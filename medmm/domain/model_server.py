@@ -32,6 +32,8 @@ class ModelServer:
         retries: further tries after 429, 5xx or a time-out, before an answer has begun.
         answer_bytes: how large an answer may be.
         budget_per_day: requests in a day (UTC), tries among them.
+        pictures_without_statement: whether pictures go, too, of images that do not state whether
+            text is burned into them.
     """
 
     url: str
@@ -42,8 +44,9 @@ class ModelServer:
     chunk_s: float = 30.0
     total_s: float = 120.0
     retries: int = 2
-    answer_bytes: int = 262_144
+    answer_bytes: int = 524_288
     budget_per_day: int = 500
+    pictures_without_statement: bool = False
 
     @property
     def host(self) -> str:
@@ -69,6 +72,7 @@ class WriterProbe:
     Attributes:
         server: its key in the audit log.
         refusals: what it fails, each by its name; it may speak only if there is none.
+        log_probabilities: whether it gives those of its tokens.
     """
 
     server: str
@@ -77,6 +81,7 @@ class WriterProbe:
     at: datetime
     seconds: float
     refusals: tuple[Notice, ...] = ()
+    log_probabilities: bool = False
 
     @property
     def passed(self) -> bool:

@@ -321,7 +321,8 @@ class Study:
     known to any. `film` names the frontal film that is read, `main_sha256` the volume that the
     reading rests on. `sequences` names, for an MR study, the volume that stands for each role that
     was found; `missing` are roles that the reading of its body part would use and the study lacks.
-    `ages` are the patient's age at the study from every source.
+    `ages` are the patient's age at the study from every source. `burned_in_text` is whether an
+    image states text burned into its pixels; None if none does and some don't say.
     """
 
     uid: str
@@ -337,6 +338,7 @@ class Study:
     film: ChosenFilm | None = None
     main_sha256: str | None = None
     ages: tuple[StatedAge, ...] = ()
+    burned_in_text: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.uid or not self.volumes:

@@ -1,4 +1,4 @@
-"""What a packaged network was measured to do, from its figures: `acceptance.json` beside them."""
+"""What a packaged network was measured to do, from its figures."""
 
 from __future__ import annotations
 

@@ -404,6 +404,7 @@ def _accepted(
         film=chosen_film,
         main_sha256=main.volume_sha256 if main else None,
         ages=ages,
+        burned_in_text=warnings.burned_in_text(Tags(file.header) for file in used),
     )
     sources = tuple(source_of(f) for f in kept)
     return Intake(

@@ -1,8 +1,9 @@
-"""Patterns of whole words, and blanking what one matched."""
+"""Patterns of whole words, what they are matched with, and blanking what one matched."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 
 def any_of(*phrases: str) -> re.Pattern[str]:
@@ -15,3 +16,10 @@ def any_of(*phrases: str) -> re.Pattern[str]:
 def blank(match: re.Match[str]) -> str:
     """Return as many blanks as matched, for `re.sub`: what follows keeps its place."""
     return " " * len(match.group())
+
+
+def undisguised(text: str) -> str:
+    """Write a text in lower case, without signs that can't be seen, with plain blanks."""
+    plain = unicodedata.normalize("NFKC", text).replace("’", "'")
+    seen = "".join(c for c in plain if unicodedata.category(c) != "Cf")
+    return " ".join(seen.lower().split())

@@ -160,7 +160,9 @@ class House:
         if accepted := duty.accepted():
             found["accepted"] = sorted(digest(to_json(one)) for one in accepted)
         if self.asks is drafting.Asks.SERVER:
-            found["server"] = {"probed": str(self._passed(self.settings.server.server()))}
+            probed = self._probed(self.settings.server.server())
+            told = ("passed", "log_probabilities")
+            found["server"] = {key: str(probed.get(key, "no")) for key in told}
         return digest(found)
 
     def attached(self, case: Case) -> Case:
@@ -208,19 +210,22 @@ class House:
         if self.asks is not drafting.Asks.SERVER:
             return None
         server = self.settings.server.server()
-        if not self._passed(server):
+        probed = self._probed(server)
+        if probed.get("passed") != "yes":
             raise ConfigError(
                 "the model server has not passed its probe, so it may not speak",
                 remedy="run `medmm --by ADMINISTRATOR models probe`",
                 host=server.host,
                 model=server.model,
             )
-        return drafting.ServerModel(server, leaving)
+        return drafting.ServerModel(
+            server, leaving, log_probabilities=probed.get("log_probabilities") == "yes"
+        )
 
-    def _passed(self, server: ModelServer) -> bool:
-        """Tell whether the last probe of a server, by the log, found nothing against it."""
+    def _probed(self, server: ModelServer) -> Mapping[str, object]:
+        """Return what the last probe of a server found, by the log; nothing if there was none."""
         last = next(reversed(self.store.events(server.key)), None)
-        return last is not None and last.details.get("passed") == "yes"
+        return {} if last is None else last.details
 
 
 def _nothing_leaves(departure: Departure) -> None:

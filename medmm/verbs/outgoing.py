@@ -105,6 +105,7 @@ def probe_writer(house: House, call: VerbCall) -> WriterProbe:
             host=server.host,
             model=server.model,
             passed="yes" if found.passed else "no",
+            log_probabilities="yes" if found.log_probabilities else "no",
             refusals=" ".join(one.code for one in found.refusals),
         )
     return found

@@ -26,8 +26,8 @@ from medmm.domain.reading import Reading
 from medmm.drafting import OutsideWriter, RuleWriter, addressing_facts
 from medmm.drafting.writers.instructions import given_facts
 from medmm.drafting.writers.language_model import in_words_of, permitted
-from medmm.drafting.writers.outside_words import addresses_a_program
 from medmm.grounding import check
+from medmm.language.addressing import addresses_a_program, addressing_words
 from medmm.models import language_model
 from medmm.records import context_as_of, read_record
 from tests.dicom_files import film_file, picture
@@ -285,6 +285,16 @@ def test_an_outside_model_is_given_no_text_that_the_screen_sees(tmp_path: Path) 
             assert not set("<>[]{}|`#") & set(words)
             given += bool(words) and not free
     assert given <= 0.1 * 2 * len(ATTEMPTS)  # what the screen does not see
+
+
+def test_both_guards_flag_the_same_strings() -> None:
+    """What the screen of records sees, check G18 finds in a draft, wherever it stands in it."""
+    seen = [a.text for a in ATTEMPTS if addresses_a_program(a.text)]
+    assert len(seen) >= 0.9 * len(ATTEMPTS)
+    for text in seen:
+        assert addressing_words(text), text
+        assert addressing_words(f"There is a small left pleural effusion. {text}"), text
+        assert addresses_a_program(f"Known heart failure. {text}"), text
 
 
 def test_what_a_record_says_of_a_patient_is_rarely_taken_for_an_attempt() -> None:

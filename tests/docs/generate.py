@@ -29,7 +29,9 @@ from medmm.domain.errors import EXIT_CODES, HTTP_STATUS, SOME_FAILED
 from medmm.domain.record import Coding
 from medmm.domain.roles import role_table, roles
 from medmm.domain.vocabulary import finding_terms, measurement_terms
-from medmm.evaluation.cards.findings import beside_chance, said_table, sides_table, sides_text
+from medmm.evaluation.cards.drafted import said_table
+from medmm.evaluation.cards.findings import beside_chance
+from medmm.evaluation.cards.places import sides_table, sides_text
 from medmm.evaluation.cards.tables import figure, table
 from medmm.evaluation.reports import checked_summary
 from medmm.evaluation.reports.summary import summary

@@ -94,7 +94,7 @@ def failed(draft: CheckedDraft) -> list[str]:
 
 def test_a_server_speaks_after_it_passed_and_the_log_says_what_left(tmp_path: Path) -> None:
     with scripted(says(*SOUND)) as server, assistant_of(tmp_path / "data", server) as assistant:
-        case_id = opened(assistant, film_file(tmp_path))
+        case_id = opened(assistant, film_file(tmp_path, BurnedInAnnotation="NO"))
         unproved = assistant.draft(case_id)
         assert server.requests == []
         assert unproved.draft.writer == "rule-writer"
@@ -122,6 +122,32 @@ def test_a_server_speaks_after_it_passed_and_the_log_says_what_left(tmp_path: Pa
         assert (made["requests"], made["server"]) == ("1", probe.subject)
         assert assistant.verify().ok
         assert assistant.capabilities().writer == drafted.draft.writer
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+@pytest.mark.parametrize(
+    ("stated", "goes"), [("NO", True), ("no ", True), ("YES", False), (None, None), ("?", None)]
+)
+def test_pixels_that_may_hold_text_leave_only_where_the_settings_say_so(
+    stated: str | None, goes: bool | None, allowed: bool, tmp_path: Path
+) -> None:
+    said = {} if stated is None else {"BurnedInAnnotation": stated}
+    with (
+        scripted(says(*SOUND)) as server,
+        assistant_of(tmp_path / "data", server, pictures_without_statement=allowed) as assistant,
+    ):
+        assistant.probe_writer(by=ADMIN)
+        case_id = opened(assistant, film_file(tmp_path, **said))
+        assert assistant.case(case_id).case.study.burned_in_text is (
+            None if goes is None else not goes
+        )
+        draft = assistant.draft(case_id)
+        (sent,) = events(assistant, "send")
+        wanted = allowed if goes is None else goes
+        assert ("image_url" in json.dumps(server.requests[-1])) is wanted
+        assert (sent.details["picture_sha256"] != "none") is wanted
+        codes = {notice.code for notice in draft.draft.warnings}
+        assert ("writer-not-shown-picture" in codes) is not wanted
 
 
 def test_a_server_that_fails_the_probe_stays_silent(tmp_path: Path) -> None:

@@ -150,6 +150,9 @@ def models_probe(context: typer.Context, as_json: AsJson = False) -> None:
     else:
         verdict = "passed" if found.passed else "may not word drafts"
         out().print(plain(f"{found.model} at {found.host}: {verdict} ({found.seconds} s)"))
+        if found.passed:
+            given = "given" if found.log_probabilities else "not given"
+            out().print(plain(f"log-probabilities of its tokens: {given}"))
         for refusal in found.refusals:
             out().print(plain(f"{refusal.code}: {refusal.text}"))
     if not found.passed:

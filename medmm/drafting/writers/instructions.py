@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator
 from datetime import date, datetime
 
 from medmm.domain.draft import Case
-from medmm.domain.instruction import GivenFact, Instruction
+from medmm.domain.instruction import GivenFact, Instruction, Pictures
 from medmm.domain.plain_text import clean
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext, Fact, FactKind, Quantity
 from medmm.domain.study import Modality, Notice, Study
 from medmm.domain.vocabulary import finding_term
-from medmm.drafting.writers.outside_words import addresses_a_program
+from medmm.language.addressing import addresses_a_program
 from medmm.language.numbers import dates_named
 from medmm.presentation.shown_picture import shown_picture
 
@@ -33,6 +33,11 @@ NO_PICTURE = Notice(
     text="The image declares text burned into its pixels, so no picture was given to the outside "
     "model that words this draft.",
 )
+TEXT_UNKNOWN = Notice(
+    code="writer-not-shown-picture",
+    text="The image does not state whether text is burned into its pixels, so no picture was given "
+    "to the outside model that words this draft.",
+)
 OLDEST = 89.0  # an age above it tells too much of who it is (45 CFR 164.514(b)(2)(i)(C))
 SEXES = frozenset({"male", "female", "other", "unknown"})  # FHIR R4 administrative-gender
 WORDS_LIMIT = 80
@@ -46,24 +51,35 @@ _NAMING = re.compile(r"\d{4,}|@|://|www\.|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}", re.I
 
 
 def instruction_for(
-    case: Case, reading: Reading, *, remote: bool, names: Collection[str] = ()
+    case: Case, reading: Reading, *, pictures: Pictures, names: Collection[str] = ()
 ) -> tuple[Instruction, tuple[Notice, ...]]:
     """Make what an outside model is given of a case, and say in notices what it is.
 
     Args:
-        remote: whether it leaves this machine; then no picture goes that declares text in it.
+        pictures: which the model may be shown; of others it is given words alone.
         names: the patient's, of which no fact that is given holds a word.
 
     Raises: InputError if the picture can't be drawn, or is nearly of one grey.
     """
-    burned = any(notice.code == BURNED_IN for notice in case.study.warnings)
-    picture = None if remote and burned else shown_picture(case.study, reading)
+    withheld = _withheld(case.study, pictures)
+    picture = None if withheld else shown_picture(case.study, reading)
     named = ", ".join(finding_term(finding.name).words for finding in reading.findings)
     shown = NOT_SHOWN if picture is None else SHOWN.format(words=picture.words)
     task = TASK.format(study=_study_words(case.study), picture=shown, findings=named)
     facts = tuple(given_facts(case, names))[:MOST_FACTS]
-    seen = NO_PICTURE if picture is None else _shown(picture.words)
-    return Instruction(task=task, picture=picture, facts=facts), (seen,)
+    seen = _shown(picture.words) if picture else withheld
+    return Instruction(task=task, picture=picture, facts=facts), (seen,) if seen else ()
+
+
+def _withheld(study: Study, pictures: Pictures) -> Notice | None:
+    """Say why no picture of a study is given; None if one may be."""
+    if pictures is Pictures.ALL:
+        return None
+    # Studies that earlier releases kept have the warning alone
+    if study.burned_in_text or any(notice.code == BURNED_IN for notice in study.warnings):
+        return NO_PICTURE
+    unknown = study.burned_in_text is None
+    return TEXT_UNKNOWN if unknown and pictures is Pictures.STATED_WITHOUT_TEXT else None
 
 
 def addressing_facts(context: ClinicalContext | None) -> tuple[Fact, ...]:

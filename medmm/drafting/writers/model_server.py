@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medmm.domain.draft import Case, Generation, Proposal
 from medmm.domain.errors import ConfigError, Unavailable
-from medmm.domain.instruction import Instruction
+from medmm.domain.instruction import Instruction, Pictures
 from medmm.domain.model_server import Departure, ModelServer
 from medmm.domain.reading import Reading
 from medmm.drafting.writers.server_connection import Connection, Head
+from medmm.drafting.writers.token_log import TokenLog
 from medmm.language.proposed import proposals_of
 
 MOST_TOKENS = 1024
@@ -52,14 +53,18 @@ class Question:
     name: str
     most_tokens: int = MOST_TOKENS
 
-    def body(self, model: str, *, stream: bool) -> bytes:
-        """Write the body of the request."""
+    def body(self, model: str, *, stream: bool, log_probabilities: bool = False) -> bytes:
+        """Write the body of the request.
+
+        Args:
+            log_probabilities: whether those of the tokens are asked for, too.
+        """
         parts: list[dict[str, Any]] = []
         if self.png is not None:
             url = "data:image/png;base64," + base64.b64encode(self.png).decode()
             parts.append({"type": "image_url", "image_url": {"url": url}})
         parts.append({"type": "text", "text": self.data})
-        content = {
+        content: dict[str, Any] = {
             "model": model,
             "messages": [
                 {"role": "system", "content": self.task},
@@ -73,6 +78,8 @@ class Question:
             "max_tokens": self.most_tokens,
             "stream": stream,
         }
+        if log_probabilities:
+            content["logprobs"] = True
         return json.dumps(content, ensure_ascii=True).encode()
 
 
@@ -83,27 +90,37 @@ class ServerModel:
 
     Args:
         leaving: told of every request before it leaves; it raises where none may.
+        log_probabilities: whether the server is known to give those of its tokens, so that each
+            sentence keeps them.
     """
 
-    remote = True
-
-    def __init__(self, server: ModelServer, leaving: Leaving) -> None:
+    def __init__(
+        self, server: ModelServer, leaving: Leaving, *, log_probabilities: bool = False
+    ) -> None:
         self.server, self._leaving = server, leaving
+        self._log_probabilities = log_probabilities
 
     @property
     def name(self) -> str:
         """Its model and host."""
         return self.server.name
 
+    @property
+    def pictures(self) -> Pictures:
+        """Those that state no text in their pixels, unless the settings say more."""
+        more = self.server.pictures_without_statement
+        return Pictures.NOT_STATED_WITH_TEXT if more else Pictures.STATED_WITHOUT_TEXT
+
     def propose(self, case: Case, reading: Reading, instruction: Instruction) -> Iterator[Proposal]:
         """Yield what the server proposes, as it comes; see `ProposingModel.propose`."""
-        generation = Generation(model=self.name)
-        for sentence in self._sentences(instruction):
+        for sentence, generation in self._sentences(instruction):
             yield from proposals_of(sentence, generation)
 
-    def _sentences(self, instruction: Instruction) -> Iterator[str]:
+    def _sentences(self, instruction: Instruction) -> Iterator[tuple[str, Generation]]:
         question = question_of(instruction)
-        body = question.body(self.server.model, stream=True)
+        body = question.body(
+            self.server.model, stream=True, log_probabilities=self._log_probabilities
+        )
         departure = Departure(
             bytes=len(body),
             sha256=hashlib.sha256(body).hexdigest(),
@@ -111,13 +128,20 @@ class ServerModel:
             facts=len(instruction.facts),
         )
         connection = Connection(self.server, lambda: self._leaving(departure))
-        text, given = "", 0
-        for piece in contents(self.server, *connection.answer(body), self._refuse):
+        text, given, log = "", 0, TokenLog()
+
+        def heard(part: Mapping[str, Any]) -> None:
+            self._refuse(part)
+            log.hear(part)
+
+        for piece in contents(self.server, *connection.answer(body), heard):
             text += piece
             complete = _complete_strings(text) if '"' in piece else []
-            yield from complete[given:]
+            for one in complete[given:]:
+                yield one.words, log.generation(self.name, text, one.start, one.stop)
             given = max(given, len(complete))
-        yield from answered(text, self.server)[given:]
+        for words in answered(text, self.server)[given:]:
+            yield words, Generation(model=self.name)
 
     def _refuse(self, part: Mapping[str, Any]) -> None:
         """Refuse an answer of another model, one that was cut off, and a refusal."""
@@ -254,15 +278,25 @@ def _other_protocol(server: ModelServer) -> ConfigError:
     )
 
 
-def _complete_strings(text: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A string of the list: its words, and where it stands in the text, without its quotes."""
+
+    words: str
+    start: int
+    stop: int
+
+
+def _complete_strings(text: str) -> list[_Said]:
     """Read the strings of the list that have come whole."""
-    found: list[str] = []
+    found: list[_Said] = []
     begins = _LIST_BEGINS.search(text)
     place = begins.end() if begins else len(text)
     while (match := _STRING.match(text, place)) is not None:
         try:
-            found.append(json.loads(match[1]))
+            words = json.loads(match[1])
         except ValueError:  # the whole answer is judged at its end
             break
+        found.append(_Said(words, match.start(1) + 1, match.end(1) - 1))
         place = match.end()
     return found

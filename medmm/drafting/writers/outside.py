@@ -20,7 +20,7 @@ from medmm.domain.draft import (
     Statement,
 )
 from medmm.domain.errors import ConfigError, InputError, MedmmError, Unavailable
-from medmm.domain.instruction import Instruction
+from medmm.domain.instruction import Instruction, Pictures
 from medmm.domain.plain_text import clean
 from medmm.domain.reading import Reading, Side
 from medmm.domain.study import Notice
@@ -73,8 +73,8 @@ class ProposingModel(Protocol):
         ...
 
     @property
-    def remote(self) -> bool:
-        """Whether what it is given leaves this machine."""
+    def pictures(self) -> Pictures:
+        """Which pictures it may be shown: all only if it runs on this machine."""
         ...
 
     def propose(self, case: Case, reading: Reading, instruction: Instruction) -> Iterator[Proposal]:
@@ -114,7 +114,7 @@ class OutsideWriter:
         heard: list[Proposal] = []
         try:
             instruction, shown = instruction_for(
-                case, reading, remote=self.model.remote, names=self._names
+                case, reading, pictures=self.model.pictures, names=self._names
             )
             for proposal in self.model.propose(case, reading, instruction):
                 heard.append(_bounded(proposal, len(heard), self.name))

@@ -13,11 +13,13 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from medmm.domain.clock import Clock
+from medmm.domain.errors import ConfigError, Unavailable
 from medmm.domain.model_server import ModelServer, WriterProbe
 from medmm.domain.plain_text import clean
 from medmm.domain.study import Notice
 from medmm.drafting.writers.model_server import Question, contents, is_of
 from medmm.drafting.writers.server_connection import Connection
+from medmm.drafting.writers.token_log import TokenLog
 
 WITHIN_S = 18.0
 SIDE_PX = 224
@@ -43,8 +45,10 @@ class _Answer:
     text: str = ""
     models: list[object] = field(default_factory=list)
     tokens: int = 0
+    log: TokenLog = field(default_factory=TokenLog)
 
     def hear(self, part: Mapping[str, Any]) -> None:
+        self.log.hear(part)
         self.models.append(part.get("model"))
         usage = part.get("usage")
         counted = usage.get("completion_tokens") if isinstance(usage, dict) else None
@@ -62,7 +66,8 @@ def probe(server: ModelServer, clock: Clock) -> WriterProbe:
     """Show a server two pictures with a tiny schema, and judge its answers, within 18 s.
 
     One value of the schema is a word that the question doesn't hold: only a server that keeps to
-    the schema can answer with it. No data of a patient are sent.
+    the schema can answer with it. One that passes is asked once more, for the log-probabilities of
+    its tokens, which it may lack. No data of a patient are sent.
 
     Raises: Unavailable, ConfigError as `Connection.answer` and `contents` do.
     """
@@ -72,17 +77,40 @@ def probe(server: ModelServer, clock: Clock) -> WriterProbe:
         _asked(server, colour, mark, began, stream=number > 0)
         for number, colour in enumerate(PICTURES)
     ]
+    refusals = tuple(_refusals(server, answers, mark))
     return WriterProbe(
         server=server.key,
         host=server.host,
         model=server.model,
         at=clock(),
         seconds=round(time.monotonic() - began, 1),
-        refusals=tuple(_refusals(server, answers, mark)),
+        refusals=refusals,
+        log_probabilities=not refusals and _gives_log_probabilities(server, mark, began),
     )
 
 
-def _asked(server: ModelServer, colour: str, mark: str, began: float, *, stream: bool) -> _Answer:
+def _gives_log_probabilities(server: ModelServer, mark: str, began: float) -> bool:
+    """Tell whether a server gives tokens that join to its answer, with log-probabilities.
+
+    One that refuses the question or fails at it gives none: drafts do without.
+    """
+    try:
+        answer = _asked(server, "red", mark, began, stream=True, log_probabilities=True)
+    except (ConfigError, Unavailable):
+        return False
+    told = answer.log.generation(server.name, answer.text, 0, len(answer.text))
+    return told.log_probabilities is not None
+
+
+def _asked(
+    server: ModelServer,
+    colour: str,
+    mark: str,
+    began: float,
+    *,
+    stream: bool,
+    log_probabilities: bool = False,
+) -> _Answer:
     schema = {
         "type": "object",
         "properties": {
@@ -104,8 +132,8 @@ def _asked(server: ModelServer, colour: str, mark: str, began: float, *, stream:
     hurried = replace(server, total_s=min(server.total_s, left), retries=0)
     connection = Connection(hurried, lambda: None)
     answer = _Answer()
-    parts = connection.answer(question.body(server.model, stream=stream))
-    answer.text = "".join(contents(server, *parts, answer.hear)).strip()
+    body = question.body(server.model, stream=stream, log_probabilities=log_probabilities)
+    answer.text = "".join(contents(server, *connection.answer(body), answer.hear))
     return answer
 
 
@@ -122,7 +150,7 @@ def _refusals(server: ModelServer, answers: list[_Answer], mark: str) -> Iterato
     if any(one.tokens > MOST_TOKENS for one in answers):
         yield _refusal(FIELD_IGNORED, "It takes `max_tokens` and doesn't keep to it.")
     pairs = zip(found, answers, strict=True)
-    colours = [one.get("colour") if one else answer.text for one, answer in pairs]
+    colours = [one.get("colour") if one else answer.text.strip() for one, answer in pairs]
     if len(set(map(str, colours))) == 1:
         yield _refusal(PICTURE_IGNORED, "It answers alike whatever picture it is shown.")
     elif None not in found and colours != list(PICTURES):

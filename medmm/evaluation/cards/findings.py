@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from medmm.evaluation.cards.drafted import calibration_said, groups_table, said_table
+from medmm.evaluation.cards.places import pointing_table, sides_table, sides_text
+from medmm.evaluation.cards.promised import (
+    promises_table,
+    promises_text,
+    unfamiliar_table,
+    unfamiliar_text,
+)
 from medmm.evaluation.cards.tables import Json, figure, table
 from medmm.evaluation.cards.terms import FINDINGS_TERMS
-
-MOST_ECE = 0.05  # what calls a probability calibrated in the cards
 
 
 def findings_card(found: Json) -> str:
@@ -101,7 +107,7 @@ AUROC over labels with at least 10 cases in the group.
 A hit is a map whose strongest place lies in the reader's box. Beside it the centre of a lung as a guess. Maps are smoothed
 and shown within the chest alone (between the outlines' outer edges); so chosen on boxes of training films.
 
-{_pointing(found["pointing"])}
+{pointing_table(found["pointing"])}
 ## Sides
 
 {sides_text(found["sides"])}
@@ -173,259 +179,6 @@ def _labels(labels: Json) -> str:
         ]
         for n, r in sorted(labels.items())
     ]
-    return table(header, rows)
-
-
-def calibration_said(rows: dict[str, tuple[float, float, float]]) -> str:
-    """Say which findings have an ECE of at most 0.05 and beat the label prior's Brier score.
-
-    Args: rows: ECE, Brier score and that of the prior as a constant, by finding.
-    """
-    met, missed = [], []
-    for name, (ece, brier, prior) in sorted(rows.items()):
-        why = [f"ECE {ece:.3f}"] * (ece > MOST_ECE) + [
-            f"Brier score {brier:.4f}, the prior's {prior:.4f}"
-        ] * (brier >= prior)
-        if why:
-            missed.append(f"{name} ({'; '.join(why)})")
-        else:
-            met.append(name)
-    return (
-        f"ECE at most {MOST_ECE} and a Brier score below that of the same number for every film "
-        f"(the label prior): {', '.join(met) or 'no finding'}.\nNot so: "
-        f"{', '.join(missed) or 'no finding'}."
-    )
-
-
-def said_table(labels: Json) -> str:
-    """Tabulate by finding how often a draft calls and denies it, and is right."""
-    header = [
-        "finding",
-        "operating point",
-        "sensitivity",
-        "specificity",
-        'a "possible" is right',
-        "rule-out point",
-        "denied though labelled",
-        "denied where not labelled",
-    ]
-    rows = []
-    for name, r in sorted(labels.items()):
-        never = r["rule_out"] is None
-        denied = (
-            ["never", "", ""]
-            if never
-            else [f"{r['rule_out']:.4f}", _counted(r["denied_with"]), figure(r["denied_without"])]
-        )
-        rows.append(
-            [
-                name,
-                f"{r['threshold']:.3f}",
-                figure(r["sensitivity"]),
-                figure(r["specificity"]),
-                figure(r["positive_predictive_value"]),
-                *denied,
-            ]
-        )
-    return table(header, rows)
-
-
-def _counted(share: Json) -> str:
-    return f"{share['hits']} of {share['count']}: {figure(share)}"
-
-
-def groups_table(groups: list[Json]) -> str:
-    """Tabulate figures over all findings together, by group.
-
-    See `evaluation.film.draft_rates.groups_said`.
-    """
-    burden = any("no_finding_films_with_a_possible" in g for g in groups)
-    header = [
-        "group",
-        "films",
-        "labels",
-        "macro AUROC",
-        "sensitivity",
-        "specificity",
-        *(["No Finding with a possible"] if burden else []),
-        "ECE",
-        "denied though labelled",
-    ]
-    rows = [
-        [g["group"], str(g["films"]), "too few", *[""] * (len(header) - 3)]
-        if g["too_few"]
-        else [
-            g["group"],
-            str(g["films"]),
-            str(g["labels"]),
-            figure(g["macro_auroc"]),
-            figure(g["sensitivity"]),
-            figure(g["specificity"]),
-            *([figure(g["no_finding_films_with_a_possible"])] if burden else []),
-            f"{g['ece']:.3f}",
-            figure(g["denied_with"]),
-        ]
-        for g in groups
-    ]
-    return table(header, rows)
-
-
-SETS = {
-    "test": "test",
-    "openi": "Open-i",
-    "guangzhou": "Guangzhou (children)",
-    "hannover": "Hannover (COVID-19)",
-}
-
-
-def promises_text(promises: Json) -> str:
-    """Say what is promised, from which point on, and whether the burden of alarms is kept."""
-    alarm, test, openi = promises["alarm"], promises["test"], promises["openi"]
-    return (
-        f"A film carries claims only from the alarm point on ({alarm['point']:.4f} of the "
-        "probability of any finding, 1 - prod(1 - p)): of films without any finding at most "
-        f"{alarm['burden']:.0%} reach it, with 95 % confidence on {alarm['studies']} calibration "
-        "films, in every group of sex, view and age with at least 50 of them. On test films "
-        f"labelled No Finding {figure(test['alarm_burden'])} carry a claim, on Open-i's "
-        f"{figure(openi['alarm_burden'])}; of all labelled findings "
-        f"{figure(test['claimed_of_all_labels'])} and {figure(openi['claimed_of_all_labels'])} are "
-        "still claimed. The points of single findings are the lowest from which at most 10 % of "
-        "the calibration films without the finding carry its claim, with the same confidence. "
-        "Findings with fewer than 30 calibration films carry no promise. A first alarm point, for "
-        "all patients together, let 0.22 of the test films labelled No Finding pass, so it was set "
-        "by group: the test films have been looked at twice for it."
-    )
-
-
-def promises_table(promises: Json) -> str:
-    """Tabulate promised and found shares of right claims, by finding."""
-    header = [
-        "finding",
-        "films",
-        "prevalence",
-        "claims right, promised",
-        "found",
-        "kept",
-        "still claimed",
-        "false claims, limit",
-        "found",
-    ]
-    rows = [
-        [
-            name,
-            SETS[part],
-            f"{r['prevalence']:.2f}",
-            f"{r['promised']:.2f}",
-            figure(r["right"]),
-            "yes" if r["kept"] else "**no**",
-            figure(r["claimed"]),
-            f"{r['false_claims_promised']:.3f}",
-            figure(r["false_claims"]),
-        ]
-        for part in ("test", "openi")
-        for name, r in sorted(promises[part]["findings"].items())
-    ]
-    return table(header, rows)
-
-
-def unfamiliar_text(unfamiliar: Json) -> str:
-    """Say when a film is left to a person as unlike those learned from."""
-    return (
-        "Nothing is said of a film whose features lie too far from those of the training films "
-        f"(Mahalanobis distance from {unfamiliar['point']:.2f}, which one in a hundred calibration "
-        "films reaches). Beside it the point that 5 % of the test films reach."
-    )
-
-
-def unfamiliar_table(unfamiliar: Json) -> str:
-    """Tabulate the share of films that are unfamiliar, by set."""
-    rows = [
-        [
-            SETS.get(name, name),
-            str(r["films"]),
-            figure(r["in_use"]),
-            figure(r["at_5_percent_of_test"]),
-        ]
-        for name, r in unfamiliar["sets"].items()
-    ]
-    return table(["films", "count", "left to a person", "at 5 % of the test films"], rows)
-
-
-def _pointing(pointing: Json) -> str:
-    rest = pointing["nih_boxes_of_the_rest"]
-    points = [
-        _points("NIH boxes, all findings", pointing["nih_boxes"]),
-        _points(f"of these all but Pneumonia and Infiltration ({rest['findings']} findings)", rest),
-        *(
-            _points(f"of these {n}", r)
-            for n, r in sorted(pointing["nih_boxes"]["by_finding"].items())
-        ),
-        _points("RSNA lung opacity, union of three maps", pointing["lung_opacity"]),
-    ]
-    return table(["boxes", "count", "patients", "hits", "hit rate", "centre of lung"], points)
-
-
-def _points(name: str, row: Json) -> list[str]:
-    if not row.get("count"):
-        return [name, "0", "", "", "", ""]
-    rate = f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-    return [
-        name,
-        str(row["count"]),
-        str(row["patients"]),
-        str(row["hits"]),
-        rate,
-        f"{row['centre_of_lung']:.2f}",
-    ]
-
-
-def sides_text(sides: Json) -> str:
-    """Say in words when a side is named."""
-    rule, named = sides["rule"], sides["findings_with_a_side"]
-    who = (
-        f"This holds for {', '.join(named)}."
-        if named
-        else "This holds for no finding, so no side is named at all."
-    )
-    return (
-        "A side is named of a finding only where the map's side agreed with the boxes on at "
-        f"least {rule['least_agreement']:.0%} of at least {rule['least_films']} films of "
-        f"training and validation at or above the operating point. {who} Both sides are never "
-        "named. Below, the maps' sides on test films: with boxes of the finding itself, and "
-        "for three opacities boxes of any lung opacity."
-    )
-
-
-def sides_table(sides: Json) -> str:
-    """Tabulate how the maps' sides agree with the boxes of test films."""
-    header = [
-        "finding",
-        "named in drafts",
-        "films with boxes",
-        "a side by the map",
-        "agrees",
-        "opposite",
-        "at or above the operating point: agrees",
-    ]
-    whole = [("all, own boxes", sides["nih_boxes"]), ("all, opacity boxes", sides["opacity_boxes"])]
-    rows = []
-    for name, r in [*whole, *sorted(sides["by_finding"].items())]:
-        every, suspected = r["all"], r["suspected"]
-        named = {True: "yes", False: "no", None: ""}[r.get("named_in_drafts")]
-        rows.append(
-            [
-                name,
-                named,
-                str(every["boxes"]),
-                str(every["agree"]["count"]),
-                figure(every["agree"]),
-                str(every["opposite"]),
-                (
-                    f"{suspected['agree']['hits']} of {suspected['agree']['count']}: "
-                    f"{figure(suspected['agree'])}"
-                ),
-            ]
-        )
     return table(header, rows)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from medmm.evaluation.cards.findings import calibration_said, groups_table
+from medmm.evaluation.cards.drafted import calibration_said, groups_table
 from medmm.evaluation.cards.tables import figure, table
 from medmm.evaluation.reports.scores import ALL, R2GEN
 from medmm.evaluation.reports.summary import by_group, macro_f1, terminal

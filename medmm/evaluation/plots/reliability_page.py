@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from medmm.acceptance.metrics import Interval
-from medmm.evaluation.cards.findings import MOST_ECE, calibration_said
+from medmm.evaluation.cards.drafted import MOST_ECE, calibration_said
 from medmm.evaluation.cards.tables import figure
 from medmm.presentation.pages import page
 from medmm.presentation.plots import Plot

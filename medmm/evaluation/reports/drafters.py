@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -12,10 +12,9 @@ from rich.progress import track
 from medmm.domain.draft import Case, Draft, Section
 from medmm.domain.reading import Reading
 from medmm.domain.reading_model import read_by
-from medmm.domain.record import ClinicalContext
-from medmm.domain.study import Modality, Study, Volume
 from medmm.drafting import RuleWriter
 from medmm.evaluation.reports.batch_drafting import AT_ONCE, Wording, worded
+from medmm.evaluation.reports.film_cases import case_of_film, film_of
 from medmm.models.film.reading_model import ChestReader
 from medmm.models.report_model.chest_report import ChestReportModel
 from medmm.training.reports.corpus import FilmReport, Grey, film_greys
@@ -34,30 +33,12 @@ def case_of(report: FilmReport, grey: Grey, *, with_record: bool = False) -> Cas
     original was stretched to 256 x 256 pixels; the reading model stretches every film to a square
     as well.
     """
-    uid = f"indiana-{report.uid}"
-    film = Volume(
-        series_uid=uid,
-        sop_class_uid="1.2.840.10008.5.1.4.1.1.1",  # Computed Radiography Image Storage, PS3.4 B.5
-        sop_uids=(uid,),
-        sha256=uid,
-        shape_zyx=(1, *grey.shape),
+    film = replace(
+        film_of(report, grey.shape),
         view=report.view,
         loader=lambda: grey[None],
     )
-    study = Study(
-        uid=uid,
-        patient_key=uid,
-        modality=Modality.RADIOGRAPH,
-        body_part="CHEST",
-        acquired=None,
-        volumes=(film,),
-    )
-    facts = indication_facts(report.indication) if with_record else ()
-    return Case(
-        id=uid,
-        study=study,
-        context=ClinicalContext(patient_key=uid, as_of=None, facts=facts) if facts else None,
-    )
+    return case_of_film(film, indication_facts(report.indication) if with_record else ())
 
 
 def findings_text(draft: Draft) -> str:

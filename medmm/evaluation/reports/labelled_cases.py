@@ -9,14 +9,15 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medmm.domain.draft import Case
 from medmm.domain.frame_reference import FrameReference
 from medmm.domain.reading import Finding, ModelIdentity, Reading, Region, Side
-from medmm.domain.record import ClinicalContext, Fact, FactKind, Quantity
-from medmm.domain.study import Modality, Study, View, Volume
+from medmm.domain.record import Fact, FactKind, Quantity
+from medmm.domain.study import View
 from medmm.domain.vocabulary import finding_term, finding_terms
+from medmm.evaluation.reports.film_cases import case_of_film, film_of
 from medmm.language.report_labeller import ABNORMAL, ABSENT, PRESENT, UNCERTAIN, labeller
 from medmm.training.reports.corpus import FilmReport
 from medmm.training.reports.examples import SEX
@@ -142,37 +143,22 @@ def _side(words: set[str]) -> Side:
 
 def case_and_reading(one: LabelledReport) -> tuple[Case, Reading]:
     """Build the case of a report, a PA film of known sides and spacing, and its reading."""
-    uid = f"indiana-{one.report.uid}"
-    film = Volume(
-        series_uid=uid,
-        sop_class_uid="1.2.840.10008.5.1.4.1.1.1",  # Computed Radiography Image Storage, PS3.4 B.5
-        sop_uids=(uid,),
-        sha256=uid,
-        shape_zyx=(1, 256, 256),
+    film = replace(
+        film_of(one.report, (256, 256)),
         spacing_yx_mm=(1.4, 1.4),
         patient_left_on="right",
         view=View.PA,
     )
-    study = Study(
-        uid=uid,
-        patient_key=uid,
-        modality=Modality.RADIOGRAPH,
-        body_part="CHEST",
-        acquired=None,
-        volumes=(film,),
-    )
-    context = ClinicalContext(patient_key=uid, as_of=None, facts=_facts(one))
+    uid = film.series_uid
+    image = FrameReference(volume_sha256=uid, sop_uid=uid)
+    chest = [term.name for term in finding_terms().values() if term.body_part == "CHEST"]
     reading = Reading(
         study_uid=uid,
         models=(MODEL,),
-        findings=tuple(
-            _finding(one, term.name, FrameReference(volume_sha256=uid, sop_uid=uid))
-            for term in finding_terms().values()
-            if term.body_part == "CHEST"
-        ),
+        findings=tuple(_finding(one, name, image) for name in chest),
         volumes_read=(uid,),
     )
-    return Case(id=uid, study=study, context=context), reading
+    return case_of_film(film, _facts(one)), reading
 
 
 def _facts(one: LabelledReport) -> tuple[Fact, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from medmm.domain.patient_age import CHILD, under_age
 from medmm.domain.study import Modality, Notice, View
@@ -44,6 +44,15 @@ def _view_notes(tags: Tags, film: bool) -> tuple[Notice, ...]:
     )
 
 
+def burned_in_text(images: Iterable[Tags]) -> bool | None:
+    """Tell whether images state text burned into their pixels.
+
+    Returns: True if one does, False if all state that there is none, None if it is not known.
+    """
+    stated = {tags.word("BurnedInAnnotation") for tags in images}
+    return True if "YES" in stated else False if stated == {"NO"} else None
+
+
 def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notice, ...]:
     """List the warnings from the header of an image that passed."""
     when, _ = study_time(tags)
@@ -54,7 +63,7 @@ def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notic
     return (
         *_SECONDARY(tags.text("SOPClassUID") == SECONDARY_CAPTURE),
         *_LOSSY(lossy),
-        *_BURNED(tags.word("BurnedInAnnotation") == "YES"),
+        *_BURNED(burned_in_text([tags]) is True),
         *_NO_ID(tags.text("PatientID") is None),
         *_PART(not part.certain),
         *_view_notes(tags, film),

@@ -27,7 +27,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 
 from medmm.domain.draft import Case, Generation, Proposal
 from medmm.domain.errors import ConfigError
-from medmm.domain.instruction import Instruction
+from medmm.domain.instruction import Instruction, Pictures
 from medmm.domain.reading import Reading
 from medmm.language.proposed import proposals_of
 from medmm.models.installed_model_checks import MALFORMED
@@ -47,7 +47,7 @@ class HuggingFaceModel:
     log-probabilities, from the log-softmax of the network's own logits.
     """
 
-    remote = False
+    pictures = Pictures.ALL  # it runs on this machine
 
     def __init__(self, folder: Path, processor: Any, network: Any, device: torch.device) -> None:
         self.folder, self.processor, self.network, self.device = folder, processor, network, device

@@ -107,3 +107,15 @@ def test_a_calibration_with_an_alarm_point_claims_only_from_it_on() -> None:
     plain = calibration(names, logits, truth, {})
     assert set(plain) == set(names)
     assert all("promise" not in row for row in plain.values())
+
+
+@given(st.integers(0, 10_000))
+def test_the_alarm_point_lowers_no_operating_point(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    truth = (random.random((200, 3)) < (0.05, 0.1, 0.3)).astype(float)
+    truth[0], truth[1] = 0, 1
+    logits = truth + random.normal(size=truth.shape)
+    names = ["Cardiomegaly", "Nodule", "Effusion"]
+    with_alarm = calibration(names, logits, truth, {}, bare=~(truth > 0).any(1))
+    plain = calibration(names, logits, truth, {})
+    assert all(with_alarm[name]["threshold"] == plain[name]["threshold"] for name in names)

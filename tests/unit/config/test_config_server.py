@@ -85,7 +85,11 @@ def test_an_outside_writer_counts_for_a_draft_only_where_it_writes() -> None:
     plain = Settings().of_a_draft()
     assert Settings(server=block(), writer_path=Path("/x")).of_a_draft() == plain
     asked = Settings(writer="openai-compatible", server=block()).of_a_draft()
-    assert asked["server"] == {"url": "https://models.example/v1", "model": "m"}
+    assert asked["server"] == {
+        "url": "https://models.example/v1",
+        "model": "m",
+        "pictures_without_statement": False,
+    }
     later = Settings(writer="openai-compatible", server=block(timeout_s=9, budget_per_day=1))
     assert later.of_a_draft() == asked
     assert Settings(writer="openai-compatible", server=block(model="n")).of_a_draft() != asked

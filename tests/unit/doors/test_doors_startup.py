@@ -87,6 +87,6 @@ def test_worklist_and_case_are_shown_without_networks_and_fhir(tmp_path: Path) -
 
 def test_an_import_that_is_not_allowed_is_found_and_named() -> None:
     with pytest.raises(
-        AssertionError, match=r"(?s)medmm.config\.py.*pydantic_settings is imported"
+        AssertionError, match=r"(?s)medmm.config.loading\.py.*pydantic_settings is imported"
     ):
         ran(("pydantic_settings",), "config", "show")

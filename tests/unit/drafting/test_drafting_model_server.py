@@ -18,6 +18,7 @@ from PIL import Image
 from medmm.config import ServerEntry
 from medmm.domain.draft import Fate
 from medmm.domain.errors import ConfigError, MedmmError, Unavailable
+from medmm.domain.instruction import Pictures
 from medmm.domain.model_server import Departure, ModelServer, fault_of_address
 from medmm.drafting import OutsideWriter, RuleWriter, ServerModel
 from medmm.drafting.writers import server_connection
@@ -44,7 +45,9 @@ def server_of(scripted_one: ScriptedServer, **changes: Any) -> ModelServer:
 
 
 def proposed(server: ModelServer, leaving: Any = lambda departure: None) -> list[str]:
-    instruction, _ = instruction_for(make_case(), make_reading(), remote=True)
+    instruction, _ = instruction_for(
+        make_case(), make_reading(), pictures=Pictures.NOT_STATED_WITH_TEXT
+    )
     model = ServerModel(server, leaving)
     return [p.text for p in model.propose(make_case(), make_reading(), instruction)]
 
@@ -126,7 +129,9 @@ def test_a_sentence_is_given_on_before_the_answer_is_whole() -> None:
         asked.event('{"sentences": ["There is no evidence of pneumothorax.", "Cardi')
         asked.stopped.wait(5)
 
-    instruction, _ = instruction_for(make_case(), make_reading(), remote=True)
+    instruction, _ = instruction_for(
+        make_case(), make_reading(), pictures=Pictures.NOT_STATED_WITH_TEXT
+    )
     with scripted(behave) as one:
         model = ServerModel(server_of(one), lambda departure: None)
         first = next(model.propose(make_case(), make_reading(), instruction))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from medmm.domain.errors import (
     IntegrityError,
     Unavailable,
 )
-from medmm.domain.instruction import Instruction
+from medmm.domain.instruction import Instruction, Pictures
 from medmm.domain.reading import Reading, Side
 from medmm.domain.record import Coding, FactKind, FactStatus, Quantity
 from medmm.domain.study import Notice
@@ -300,20 +301,35 @@ def test_facts_name_nobody_and_tell_days_before_the_study() -> None:
     assert not any(word in text for word in ("zzdoe", "jane", "1950", "2019", "2025", "123456"))
 
 
-def test_a_picture_with_text_in_it_stays_in_the_house() -> None:
-    burned = make_study(warnings=(Notice(code="burned-in-annotation", text="Text."),))
-    case = make_case(study=burned)
-    here, _ = instruction_for(case, make_reading(), remote=False)
-    gone, notices = instruction_for(case, make_reading(), remote=True)
-    assert here.picture is not None
-    assert gone.picture is None
-    assert "writer-not-shown-picture" in {n.code for n in notices}
+BY_A_WARNING = (Notice(code="burned-in-annotation", text="Text."),)
+
+
+@pytest.mark.parametrize(
+    ("stated", "shown"),
+    [
+        ({"burned_in_text": True}, {Pictures.ALL}),
+        ({"warnings": BY_A_WARNING}, {Pictures.ALL}),
+        ({"warnings": BY_A_WARNING, "burned_in_text": False}, {Pictures.ALL}),
+        ({}, {Pictures.ALL, Pictures.NOT_STATED_WITH_TEXT}),
+        ({"burned_in_text": False}, set(Pictures)),
+    ],
+)
+def test_a_picture_that_may_hold_text_stays_in_the_house(
+    stated: dict[str, Any], shown: set[Pictures]
+) -> None:
+    case = make_case(study=make_study(**stated))
+    for pictures in Pictures:
+        instruction, (notice,) = instruction_for(case, make_reading(), pictures=pictures)
+        assert (instruction.picture is not None) is (pictures in shown)
+        withheld = notice.code == "writer-not-shown-picture"
+        assert withheld is (pictures not in shown)
+        assert ("does not state" in notice.text) is (withheld and not stated)
 
 
 def test_the_draft_says_which_slices_were_shown() -> None:
     study = make_mr_study()
     case, reading = make_mr_case(study), make_mr_reading(study)
-    instruction, (notice,) = instruction_for(case, reading, remote=True)
+    instruction, (notice,) = instruction_for(case, reading, pictures=Pictures.NOT_STATED_WITH_TEXT)
     assert instruction.picture is not None
     assert instruction.picture.png.startswith(b"\x89PNG")
     assert "slice" in notice.text
@@ -324,8 +340,10 @@ def test_the_draft_says_which_slices_were_shown() -> None:
 
 def test_the_task_tells_nothing_of_the_record_and_not_what_is_suspected() -> None:
     case = make_case(context=make_context((coded("Heart failure"),)))  # type: ignore[arg-type]
-    instruction, _ = instruction_for(case, make_reading(), remote=True)
+    instruction, _ = instruction_for(case, make_reading(), pictures=Pictures.NOT_STATED_WITH_TEXT)
     assert "Heart failure" not in instruction.task
     calm = [replace(f, probability=0.01) for f in make_reading().findings]
-    other, _ = instruction_for(case, make_reading(findings=tuple(calm)), remote=True)
+    other, _ = instruction_for(
+        case, make_reading(findings=tuple(calm)), pictures=Pictures.NOT_STATED_WITH_TEXT
+    )
     assert other.task == instruction.task

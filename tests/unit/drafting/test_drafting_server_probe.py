@@ -84,7 +84,8 @@ def test_what_it_fails_is_named(name: str) -> None:
 def test_it_asks_at_once_and_in_a_stream_and_sends_no_patient() -> None:
     with scripted(says()) as one:
         probe(ServerEntry(**one.settings()).server(), lambda: NOW)
-        assert [body["stream"] for body in one.requests] == [False, True]
+        assert [body["stream"] for body in one.requests] == [False, True, True]
+        assert [body.get("logprobs") for body in one.requests] == [None, None, True]
         marks = {
             body["response_format"]["json_schema"]["schema"]["properties"]["mark"]["enum"][0]
             for body in one.requests
@@ -93,6 +94,38 @@ def test_it_asks_at_once_and_in_a_stream_and_sends_no_patient() -> None:
         assert not any(
             mark in json.dumps(body["messages"]) for mark in marks for body in one.requests
         )
+
+
+def third(behaviour: Behaviour) -> Behaviour:
+    """Passes, and answers so when it is asked for log-probabilities."""
+    return lambda a: behaviour(a) if a.body.get("logprobs") else (passes_the_probe(a), None)[1]
+
+
+WITHOUT: dict[str, Behaviour] = {
+    "ignored": third(answering(colours)),
+    "refused": third(lambda a: a.head(400)),
+    "fails": third(lambda a: a.head(500)),
+    "another answer": third(lambda a: a.answer("no JSON")),
+    "null": third(lambda a: a.in_tokens([b"x"], lambda said: None)),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_a_server_without_log_probabilities_passes_all_the_same(name: str) -> None:
+    found = probed(WITHOUT[name])
+    assert found.passed
+    assert not found.log_probabilities
+
+
+def test_a_server_that_gives_them_is_known_to() -> None:
+    assert probed(says()).log_probabilities
+
+
+def test_a_server_that_does_not_pass_is_asked_no_more() -> None:
+    with scripted(answering(lambda a: "red")) as one:
+        found = probe(ServerEntry(**one.settings()).server(), lambda: NOW)
+        assert len(one.requests) == 2
+    assert not found.log_probabilities
 
 
 @pytest.mark.parametrize(
@@ -120,4 +153,4 @@ def test_the_scripted_server_judges_the_picture_itself() -> None:
         seen.append(str(asked.png))
 
     assert probed(behave).passed
-    assert len(set(seen)) == 2
+    assert len(set(seen)) == 2  # of three questions

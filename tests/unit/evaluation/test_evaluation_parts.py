@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 from medmm.acceptance import metrics
 from medmm.domain.reading import Side
-from medmm.evaluation.cards import anatomy
+from medmm.evaluation.cards import anatomy, drafted
 from medmm.evaluation.cards import findings as cards_findings
 from medmm.evaluation.film.draft_rates import Points, film_said, finding_said, groups_said
 from medmm.evaluation.film.pointing import pointing, sides
@@ -226,7 +226,7 @@ def test_a_reliability_page_draws_what_is_calibrated_and_names_the_rest() -> Non
 
 
 def test_a_brier_score_equal_to_the_priors_is_not_below_it() -> None:
-    assert "Not so: Nodule (Brier score 0.0620" in cards_findings.calibration_said(
+    assert "Not so: Nodule (Brier score 0.0620" in drafted.calibration_said(
         {"Nodule": (0.01, 0.062, 0.062)}
     )
-    assert "Not so: no finding" in cards_findings.calibration_said({"Nodule": (0.05, 0.061, 0.062)})
+    assert "Not so: no finding" in drafted.calibration_said({"Nodule": (0.05, 0.061, 0.062)})

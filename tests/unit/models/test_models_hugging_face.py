@@ -20,7 +20,7 @@ from medmm.assistant import Assistant
 from medmm.config import Settings
 from medmm.domain.draft import Generation, Proposal
 from medmm.domain.errors import ConfigError
-from medmm.domain.instruction import Instruction
+from medmm.domain.instruction import Instruction, Pictures
 from medmm.drafting import OutsideWriter, RuleWriter
 from medmm.drafting.writers.instructions import instruction_for
 from medmm.models import Adopted, Networks, refuse_lacking_packages
@@ -56,7 +56,7 @@ def few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def asked(shade: int | None = None) -> Instruction:
     """What is asked of the case; of a picture of bars of one shade, if one is given."""
-    instruction, _ = instruction_for(CASE, READING, remote=False)
+    instruction, _ = instruction_for(CASE, READING, pictures=Pictures.ALL)
     if shade is None:
         return instruction
     rgb = np.zeros((96, 96, 3), dtype=np.uint8)
@@ -78,7 +78,7 @@ def test_it_answers_alike_to_the_same_and_its_folder_names_it(
     kind: str, folders: dict[str, Path]
 ) -> None:
     model = HuggingFaceModel.open(folders[kind], CPU)
-    assert (model.name, model.remote) == (f"tiny-{kind}", False)
+    assert (model.name, model.pictures) == (f"tiny-{kind}", Pictures.ALL)
     answers = {shade: heard(model, asked(shade)) for shade in (40, 255)}
     assert answers == {shade: heard(model, asked(shade)) for shade in (40, 255)}
 

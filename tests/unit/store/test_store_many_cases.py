@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +59,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
+def refused(store: Store, statement: str, look: Callable[[], object]) -> str:
+    """Alter the database behind the store's back; return how a look refuses it."""
+    with raw(store) as connection:
+        connection.execute(statement)
+    with pytest.raises(IntegrityError) as caught:
+        look()
+    return caught.value.problem
+
+
 def test_many_are_what_each_is_alone(store: Store) -> None:
     patient = make_study().patient_key
     assert store.studies_of_patient(patient) == tuple(map(store.study, UIDS))
@@ -97,11 +106,8 @@ def test_more_cases_take_no_more_questions(store: Store) -> None:
 def test_one_altered_study_is_refused_among_the_others(
     statement: str, named: str, store: Store
 ) -> None:
-    with raw(store) as connection:
-        connection.execute(statement)
-    with pytest.raises(IntegrityError) as caught:
-        store.studies_of_patient(make_study().patient_key)
-    assert named in caught.value.problem
+    patient = make_study().patient_key
+    assert named in refused(store, statement, lambda: store.studies_of_patient(patient))
 
 
 @pytest.mark.parametrize(
@@ -116,8 +122,4 @@ def test_one_altered_study_is_refused_among_the_others(
 def test_one_altered_case_is_refused_among_the_others(
     statement: str, named: str, store: Store
 ) -> None:
-    with raw(store) as connection:
-        connection.execute(statement)
-    with pytest.raises(IntegrityError) as caught:
-        store.cases_of_studies(UIDS)
-    assert named in caught.value.problem
+    assert named in refused(store, statement, lambda: store.cases_of_studies(UIDS))

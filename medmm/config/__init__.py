@@ -1,0 +1,20 @@
+"""The one configuration: YAML and `MEDMM_…` variables become one frozen tree.
+
+Nothing else reads either.
+"""
+
+from __future__ import annotations
+
+from medmm.config.entries import IdentifierEntry, ReaderEntry, ServerEntry, StoreEntry
+from medmm.config.loading import configs_dir, load_settings
+from medmm.config.settings import Settings
+
+__all__ = [
+    "IdentifierEntry",
+    "ReaderEntry",
+    "ServerEntry",
+    "Settings",
+    "StoreEntry",
+    "configs_dir",
+    "load_settings",
+]
