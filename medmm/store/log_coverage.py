@@ -225,7 +225,7 @@ def checked_rows(
 
 
 def checked_kind(connection: sa.Connection, kind: RowKind) -> dict[str, bytes]:
-    """Read the bodies of all rows of a kind, those that the log names and those that lie there.
+    """Read the bodies of all rows of a kind: of those that the log names, and that lie there.
 
     Raises: as `checked_rows`.
     """

@@ -93,7 +93,11 @@ def newest_readings(connection: sa.Connection, case_ids: Sequence[str]) -> list[
 
 
 def shadow_counts(connection: sa.Connection, *, earlier: bool = False) -> dict[str, int]:
-    """Count the cases that each version of a model read in shadow; `earlier` as in `standings`."""
+    """Count the cases that each version of a model read in shadow.
+
+    Args:
+        earlier: as in `standings`.
+    """
     if earlier and not sa.inspect(connection).has_table(SHADOW.table):
         return {}
     model = SHADOWS.c.manifest_sha256

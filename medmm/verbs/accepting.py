@@ -1,4 +1,4 @@
-"""Whether a reading model may speak in drafts here: measured, accepted, or put back into shadow."""
+"""Whether a reading model may speak in drafts here: accepted, or put back into shadow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reading model measured on a site's own labelled studies, before a person may accept it."""
+"""A reading model measured on a site's own labelled studies, before anyone accepts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a calibration: its readings one by one, so that a broken run goes on, and its end.
+"""The folder of a calibration: its readings, so that a broken run goes on, and its end.
 
 What is read of a study is remembered by the content of its images and the models that read it.
 """

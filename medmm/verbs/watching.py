@@ -1,4 +1,4 @@
-"""Whether the studies that a model reads now still look like those that it was accepted on."""
+"""Whether the studies of now still look like those that a model was accepted on."""
 
 from __future__ import annotations
 

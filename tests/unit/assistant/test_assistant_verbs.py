@@ -30,6 +30,7 @@ NOT_VERBS = {
     "drafts",
     "to_sign",
     "studies",
+    "acceptance",
 }
 
 
