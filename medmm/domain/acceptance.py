@@ -25,7 +25,7 @@ class LabelsFrom(Enum):
 
     TABLE = "a table of labels"
     SIGNED_REPORTS = "signed reports, by rules over their sentences"
-    PUBLIC_SET = "the labels of public sets"
+    PUBLIC_SET = "public sets"
 
 
 class Attribute(Enum):
@@ -227,6 +227,7 @@ class Acceptance:
         auroc: mean over the findings.
         burden: as in `MeasuredGroup`, over all studies; `labelled_claimed` likewise.
         not_measured: what the page must say is unknown.
+        measured_at: of a packaged network, when its figures were written as an acceptance.
         version: of medmm, which measured.
     """
 

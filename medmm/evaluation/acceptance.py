@@ -37,7 +37,7 @@ DISTRIBUTIONS = "distributions"  # the key in evaluation.json
 FILMS = {
     "chest-findings": "NIH test films",
     "chest-report": "Indiana University test films",
-    "chest-anatomy": "JSRT and NIH test films",
+    "chest-anatomy": "NIH test films with marks",
     "brain-lesion": "TCGA-LGG test subjects",
     "hippocampus": "Medical Segmentation Decathlon test subjects",
     "cardiac": "ACDC test subjects",
@@ -59,8 +59,12 @@ def packaged_acceptance(
         task: the network, as the catalogue names it.
         found: its figures, as `evaluation.json` holds them.
         table_sha256: of the table of the test studies.
+        at: when it is written.
     """
-    findings, quantities = tuple(_findings(task, found)), tuple(_quantities(found))
+    findings, quantities = (
+        tuple(_findings(task, found)),
+        (*_quantities(found), *_ratio(found)),
+    )
     calibrated, measured = _counted(found)
     drafts = found.get("drafts", {})
     return Acceptance(
@@ -130,10 +134,18 @@ def _counted(found: Mapping[str, Any]) -> tuple[Counted, Counted]:
 def _subjects(found: Mapping[str, Any]) -> int:
     """Count the studies of figures that do not say it: the most that any figure rests on."""
     heads = found.get("heads", {}).get("findings", {}).values()
-    counts = [
-        h["sensitivity"]["count"] + h["specificity"]["count"] for h in heads if h["calibrated"]
+    counted = [
+        head["sensitivity"]["count"] + head["specificity"]["count"]
+        for head in heads
+        if head["calibrated"]
     ]
-    return max([*counts, found.get("jsrt", {}).get("films", 0)])
+    return max([*counted, _marks(found).get("marked", 0)])
+
+
+def _marks(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the figures of cardiothoracic ratios beside marks on the films, if there are any."""
+    marks: Mapping[str, Any] = found.get("nih", {}).get("marks", {}).get("all", {})
+    return marks
 
 
 def _findings(task: str, found: Mapping[str, Any]) -> Iterator[MeasuredFinding]:
@@ -183,6 +195,19 @@ def _quantities(found: Mapping[str, Any]) -> Iterator[MeasuredQuantity]:
                 Figure(value=round(middle + half, 4), of=bias.of),
             ),
             inside=holds,
+        )
+
+
+def _ratio(found: Mapping[str, Any]) -> Iterator[MeasuredQuantity]:
+    if marks := _marks(found):
+        yield MeasuredQuantity(
+            name="cardiothoracic ratio",
+            unit=measurement_terms()["cardiothoracic ratio"].unit,
+            studies=marks["marked"],
+            unmeasured=marks["marked"] - marks["measured"],
+            bias=figure(marks["mean_error"], marks["measured"]),
+            limits=(UNKNOWN, UNKNOWN),
+            inside=figure(marks["interval_holds"]),
         )
 
 

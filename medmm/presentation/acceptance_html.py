@@ -78,12 +78,17 @@ def _banner(acceptance: Acceptance, signed: SignedAcceptance | None) -> str:
 
 def _lead(acceptance: Acceptance, signed: SignedAcceptance | None) -> tuple[str, ...]:
     one, two = acceptance.calibrated, acceptance.measured
+    others = (
+        f"; points set on {one.studies:,} studies of {one.patients:,} other patients"
+        if one.studies
+        else ""
+    )
+    did = "Measured" if acceptance.place is Place.SITE else "Written"
     lines = [
-        f"Measured on {two.studies:,} studies of {two.patients:,} patients; points set on "
-        f"{one.studies:,} studies of {one.patients:,} other patients.",
+        f"Measured on {two.studies:,} studies of {two.patients:,} patients{others}.",
         f"{acceptance.films}; labels from {acceptance.labels_from.value}.",
         acceptance.split,
-        f"Measured {acceptance.measured_at:%Y-%m-%d %H:%M %Z} with medmm {acceptance.version}; "
+        f"{did} {acceptance.measured_at:%Y-%m-%d %H:%M %Z} with medmm {acceptance.version}; "
         f"manifest of the model {acceptance.model.manifest_sha256}.",
     ]
     if signed is not None and signed.note:
@@ -93,7 +98,7 @@ def _lead(acceptance: Acceptance, signed: SignedAcceptance | None) -> tuple[str,
 
 def _cards(acceptance: Acceptance) -> Iterator[tuple[str, str, str]]:
     """Yield the figures that stand on top: words, the figure, what it is a share of."""
-    if not acceptance.findings:
+    if not acceptance.findings or not acceptance.burden.of:
         return
     burden = acceptance.burden
     yield (
