@@ -107,10 +107,12 @@ def _remembering(opened: Callable[[], ReadingModel | None]) -> ReadingModel | No
 
 
 class _Opened:
-    """The packaged networks of one device and number of threads."""
+    """The packaged networks of one device, number of threads and film backend."""
 
-    def __init__(self, device: str, threads: int | None) -> None:
-        self.networks = Networks(None, device=device, threads=threads, adopted=NONE_ADDED)
+    def __init__(self, device: str, threads: int | None, film_backend: str) -> None:
+        self.networks = Networks(
+            None, device=device, threads=threads, adopted=NONE_ADDED, film_backend=film_backend
+        )
         for model in self.networks.reading_models:
             model.opened = Once(partial(_remembering, model.opened), threading.RLock())
         self.reading_models = tuple(map(RemembersStudies, self.networks.reading_models))
@@ -126,7 +128,7 @@ class _Opened:
         return None if model is None else RemembersOpinions(model)
 
 
-_OPENED: dict[tuple[str, int | None], _Opened] = {}
+_OPENED: dict[tuple[str, int | None, str], _Opened] = {}
 
 
 class OpenedNetworks(Networks):
@@ -152,7 +154,7 @@ class OpenedNetworks(Networks):
     def _packaged(self) -> _Opened | None:
         if self.weights_dir is not None or self.report != DEFAULT_REPORT:
             return None
-        key = (self.device, self.threads)
+        key = (self.device, self.threads, self.film_backend)
         if key not in _OPENED:
             _OPENED[key] = _Opened(*key)
         return _OPENED[key]

@@ -21,6 +21,7 @@ NOT_OF_A_DRAFT = {
     "weights_dir",
     "device",
     "threads",
+    "film_backend",
     "frame_cache_bytes",
     "actor",
     "identifiers",
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     weights_dir: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt | None = None
+    film_backend: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
     frame_cache_bytes: NonNegativeInt = 268_435_456
     writer: Literal["language-model", "rules", "hugging-face", "openai-compatible"] = (
         "language-model"

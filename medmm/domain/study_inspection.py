@@ -161,7 +161,8 @@ class Capabilities:
     """What this installation can decode, run and write.
 
     `writer_problem` says why the language model that the settings name can't word drafts; "" where
-    it can, or none is named.
+    it can, or none is named. `film_backend` is the library that runs the networks for films, with
+    its version.
     """
 
     syntaxes: tuple[SyntaxSupport, ...]
@@ -169,5 +170,6 @@ class Capabilities:
     writer: str
     device: str
     torch_version: str
+    film_backend: str
     writer_problem: str = ""
     database: str = ""  # which one keeps the cases, its release and its place; never a password

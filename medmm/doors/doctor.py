@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from medmm.domain.study_inspection import Capabilities
 
 LEAST_FREE_GB = 2.0
-# In benchmarks/encoder.py, by too little for an extra of their own
-FASTER = ("onnxruntime", "openvino")
 OUTSIDE_REMEDY = "read docs/writers.md, or set `writer: rules`"
 
 
@@ -63,7 +61,7 @@ def examine(assistant: Assistant) -> Iterator[Check]:
     can = assistant.capabilities()
     yield Check(name="database", state="ok", found=f"{can.database}; it answers")
     yield _compute(can, assistant.settings.threads)
-    yield _runtimes()
+    yield _runtimes(can, assistant.settings.film_backend)
     yield _writer(can, assistant.settings.writer)
     yield from _models(can)
     yield from _syntaxes(can)
@@ -85,16 +83,10 @@ def _compute(can: Capabilities, threads: int | None) -> Check:
     return Check(name="compute", state="ok", found=found)
 
 
-def _runtimes() -> Check:
-    there = [name for name in FASTER if importlib.util.find_spec(name) is not None]
-    words = (
-        f"{' and '.join(there)} installed, but not used" if there else "no other runtime is used"
-    )
-    found = (
-        f"torch alone runs the networks, in fp32; {words}: at most 1.2 times as fast in fp32 "
-        "(proof F4)"
-    )
-    return Check(name="runtime", state="ok", found=found)
+def _runtimes(can: Capabilities, wanted: str) -> Check:
+    found = f"{can.film_backend} runs the networks for films (film_backend: {wanted})"
+    rest = "" if can.film_backend.startswith("torch ") else ", torch all others"
+    return Check(name="runtime", state="ok", found=f"{found}{rest}, in fp32")
 
 
 def _writer(can: Capabilities, wanted: str) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from medmm.models.film_backends import film_backend_words, refuse_lacking_runtime
 from medmm.models.installed_models import Adopted
 from medmm.models.networks import Networks, device_name, language_model, picture_kinds
 from medmm.models.report_model.hugging_face_folder import refuse_lacking_packages
@@ -15,9 +16,11 @@ __all__ = [
     "CatalogueRow",
     "Networks",
     "device_name",
+    "film_backend_words",
     "language_model",
     "picture_kinds",
     "refuse_lacking_packages",
+    "refuse_lacking_runtime",
 ]
 MULTIMODAL = (
     "MedMMConfig",

@@ -17,6 +17,16 @@ STRIDE = {1: 4, 2: 8, 3: 16, 4: 32}  # of the last map, by the number of stages
 Network = TypeVar("Network", bound=nn.Module)
 
 
+class Trunk(ResNet):
+    """MONAI's ResNet without its last layers: it gives the map of the last stage that is kept."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Compute the last map (b, channels, *spatial / stride) of images (b, 1, *spatial)."""
+        x = self.maxpool(self.act(self.bn1(self.conv1(image))))
+        encoded: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return encoded
+
+
 class ImageEncoder(nn.Module):
     """A ResNet cut after some stages, with a map and a logit for each finding.
 
@@ -30,7 +40,7 @@ class ImageEncoder(nn.Module):
     def __init__(self, config: Mapping[str, Any], findings: int) -> None:
         super().__init__()
         self.spatial_dims, self.stages = int(config["spatial_dims"]), int(config["stages"])
-        trunk = ResNet(
+        trunk = Trunk(
             "basic",
             list(config["layers"]),
             list(config["widths"]),
@@ -54,11 +64,8 @@ class ImageEncoder(nn.Module):
 
         Returns: (b, channels, *spatial / stride).
         """
-        trunk = self.trunk
-        x = trunk.maxpool(trunk.act(trunk.bn1(trunk.conv1(image))))
-        for stage in range(1, self.stages + 1):
-            x = getattr(trunk, f"layer{stage}")(x)
-        return x
+        encoded: Tensor = self.trunk(image)
+        return encoded
 
     def parts(self, encoded: Tensor) -> list[Tensor]:
         """Return encoded images as batches of one shape: all have the same one."""

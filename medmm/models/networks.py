@@ -18,6 +18,7 @@ from medmm.domain.model_check import ModelCheck
 from medmm.domain.reading_model import ReadingModel
 from medmm.domain.study_inspection import ModelRow
 from medmm.files import sha256_of
+from medmm.models.film_backends import AUTO, TORCH
 from medmm.models.installed_models import Adopted, report_weights
 from medmm.models.outside.formats import is_outside, sizes_of
 from medmm.models.reading_models import (
@@ -68,11 +69,15 @@ class Networks:
         adopted: Adopted,
         report: str = DEFAULT_REPORT,
         writer_folder: Path | None = None,
+        film_backend: str = AUTO,
     ) -> None:
         self.weights_dir, self.device, self.threads = weights_dir, device, threads
         self.adopted, self.report, self.writer_folder = adopted, report, writer_folder
+        self.film_backend = film_backend
         self._opening = opening = threading.RLock()
-        self._kinds = Once(lambda: picture_kinds(weights_dir, device=device), opening)
+        self._kinds = Once(
+            lambda: picture_kinds(weights_dir, device=device, film_backend=film_backend), opening
+        )
         self._language_model = Once(self._opened_language_model, opening)
         self._proposing_model = Once(self._opened_proposing_model, opening)
         self._films = Once(_encoded_films, opening)
@@ -200,6 +205,7 @@ class Networks:
             adopted=self.adopted,
             report=self.report,
             films=self._films(),
+            film_backend=self.film_backend,
         )
 
     def _opened_proposing_model(self) -> HuggingFaceModel | None:
@@ -235,6 +241,7 @@ class Networks:
             adopted=self.adopted,
             report=self.report,
             films=self._films(),
+            backend=self.film_backend,
         )
 
     def _of_one_folder(self) -> Iterator[OpenedWhenAsked]:
@@ -259,19 +266,19 @@ def _encoded_films() -> EncodedFilms:
 
 
 def picture_kinds(
-    weights_dir: Path | None = None, *, device: str = "auto"
+    weights_dir: Path | None = None, *, device: str = "auto", film_backend: str = TORCH
 ) -> KindsWhenAsked | None:
     """Open what says of a film's pixels what kind of picture they are; None if not installed.
 
-    The network is loaded when it is first asked. Raises: IntegrityError if a file of the weights
-    was altered.
+    The network is loaded when it is first asked, and run by what the setting `film_backend` names.
+    Raises: IntegrityError if a file of the weights was altered.
 
     Returns: None if it is not installed.
     """
     from medmm.models.film.kinds_when_asked import KindsWhenAsked
 
     weights = open_weights(row_named("film-kind"), weights_dir)
-    return KindsWhenAsked(weights, device) if weights else None
+    return KindsWhenAsked(weights, device, film_backend) if weights else None
 
 
 def language_model(
@@ -281,6 +288,7 @@ def language_model(
     adopted: Adopted | None = None,
     report: str = DEFAULT_REPORT,
     films: EncodedFilms | None = None,
+    film_backend: str = TORCH,
 ) -> ChestReportModel | None:
     """Open what writes sentences from film and record; None if it is not installed.
 
@@ -290,6 +298,7 @@ def language_model(
         adopted: where a model that does not ship is looked for.
         report: name of the model, packaged or adopted.
         films: encoded films that other readers of the same weights share.
+        film_backend: the library that runs its film encoder: auto, torch, onnxruntime or openvino.
     Returns: None if a packaged one is not installed.
     Raises: ConfigError for a name that is not a report model's, IntegrityError if a file of the
         weights was altered.
@@ -300,7 +309,7 @@ def language_model(
     from medmm.models.report_model.chest_report import ChestReportModel
     from medmm.models.weights.loading import torch_device
 
-    return ChestReportModel.open(weights, torch_device(device), films)
+    return ChestReportModel.open(weights, torch_device(device), films, film_backend)
 
 
 def device_name(device: str) -> tuple[str, str]:

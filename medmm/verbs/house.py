@@ -273,6 +273,7 @@ def opened_house(
 def _networks_of(settings: Settings, clock: Clock) -> Networks:
     folder = settings.writer_path if settings.writer == "hugging-face" else None
     models.refuse_lacking_packages(folder)
+    models.refuse_lacking_runtime(settings.film_backend)
     return models.Networks(
         settings.weights_dir,
         device=settings.device,
@@ -280,4 +281,5 @@ def _networks_of(settings: Settings, clock: Clock) -> Networks:
         adopted=models.Adopted(settings.data_dir / "models", clock),
         report=settings.language_model,
         writer_folder=folder,
+        film_backend=settings.film_backend,
     )

@@ -98,6 +98,7 @@ def capabilities(house: House, by: By | None) -> Capabilities:
         writer=writer,
         device=device,
         torch_version=torch_version,
+        film_backend=models.film_backend_words(house.settings.film_backend, device),
         writer_problem=problem,
         database=house.store.database(),
     )

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from monai.networks.nets import ResNet
 from torch import Tensor, nn
+
+from medmm.models.image_encoder import Trunk
 
 TRUNK_CHANNELS = 256
 
@@ -26,7 +27,7 @@ class ChestFindingsNetwork(nn.Module):
 
     def __init__(self, findings: int) -> None:
         super().__init__()
-        trunk = ResNet(
+        trunk = Trunk(
             "basic",
             [2, 2, 2, 2],
             [64, 128, 256, 512],
@@ -52,7 +53,8 @@ class ChestFindingsNetwork(nn.Module):
 
     def encode(self, film: Tensor) -> Tensor:
         """Encode prepared films (b, 1, h, w) as (b, 256, h/16, w/16)."""
-        return self.upper(self.stem(film))
+        encoded: Tensor = self.trunk(film)
+        return encoded
 
     def forward(self, film: Tensor) -> Tensor:
         """Compute logits (b, findings) of prepared films (b, 1, h, w)."""

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from medmm.models.film.chest_findings import ChestFindingsNetwork
 from medmm.models.film.chest_findings import build as build_trunk
+from medmm.models.film.compiled import run_by
 from medmm.models.film.preprocessing import prepare_film
+from medmm.models.film_backends import TORCH
 from medmm.models.image_encoder import for_reading
 from medmm.models.weights.catalogue import WeightsFolder
 from medmm.models.weights.loading import load_network
@@ -42,12 +44,17 @@ class FilmKindModel:
     sure: float | None
 
     @classmethod
-    def open(cls, weights: WeightsFolder, device: torch.device) -> FilmKindModel:
-        """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
+    def open(
+        cls, weights: WeightsFolder, device: torch.device, backend: str = TORCH
+    ) -> FilmKindModel:
+        """Load a weights folder; `backend` is the setting `film_backend`.
+
+        Raises: IntegrityError if one of its files was altered, ConfigError as `run_by`.
+        """
         calibration = weights.json("calibration.json")
         return cls(
             weights=weights,
-            network=for_reading(load_network(weights, device)),
+            network=run_by(backend, for_reading(load_network(weights, device)), "trunk", device),
             size_px=weights.json("preprocessing.json")["size_px"],
             kinds=tuple(weights.json("config.json")["kinds"]),
             accept=calibration["accept"],

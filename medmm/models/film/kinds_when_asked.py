@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from medmm.models.film_backends import TORCH
 from medmm.models.weights.catalogue import WeightsFolder
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 class KindsWhenAsked:
     """Says what kind of picture a film is, by a verified network loaded when it is asked."""
 
-    def __init__(self, weights: WeightsFolder, device: str) -> None:
-        self._weights, self._device = weights, device
+    def __init__(self, weights: WeightsFolder, device: str, backend: str = TORCH) -> None:
+        self._weights, self._device, self._backend = weights, device, backend
         self._model: FilmKindModel | None = None
         self._loading = threading.Lock()
 
@@ -36,5 +37,7 @@ class KindsWhenAsked:
                 from medmm.models.film.film_kind import FilmKindModel
                 from medmm.models.weights.loading import torch_device
 
-                self._model = FilmKindModel.open(self._weights, torch_device(self._device))
+                self._model = FilmKindModel.open(
+                    self._weights, torch_device(self._device), self._backend
+                )
             return self._model

@@ -21,10 +21,12 @@ from medmm.models.calibration import Alarm, calibrated_finding
 from medmm.models.coverage import coverage_notice, lungs_coverage
 from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio, columns_of
 from medmm.models.film.chest_anatomy import STRUCTURES, for_outlines, outlined
+from medmm.models.film.compiled import run_by
 from medmm.models.film.familiarity import Familiarity
 from medmm.models.film.preprocessing import FilmToPrepare, prepare_film
 from medmm.models.film.ratio_uncertainty import DoubtRule, Outlines
 from medmm.models.film.regions import chest_cells, region_of
+from medmm.models.film_backends import TORCH
 from medmm.models.image_encoder import for_reading
 from medmm.models.installed_models import Adopted, report_weights
 from medmm.models.reading_models import of_films
@@ -95,13 +97,18 @@ class FindingsModel:
     familiarity: Familiarity | None = None
 
     @classmethod
-    def open(cls, weights: WeightsFolder, device: torch.device) -> FindingsModel:
-        """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
+    def open(
+        cls, weights: WeightsFolder, device: torch.device, backend: str = TORCH
+    ) -> FindingsModel:
+        """Load a weights folder; `backend` is the setting `film_backend`.
+
+        Raises: IntegrityError if one of its files was altered, ConfigError as `run_by`.
+        """
         names = tuple(weights.json("config.json")["findings"])
         calibration = weights.json("calibration.json")
         return cls(
             weights=weights,
-            network=for_reading(load_network(weights, device)),
+            network=run_by(backend, for_reading(load_network(weights, device)), "trunk", device),
             device=device,
             names=names,
             calibration=calibration,
@@ -197,11 +204,16 @@ class AnatomyModel:
     rule: DoubtRule
 
     @classmethod
-    def open(cls, weights: WeightsFolder, device: torch.device) -> AnatomyModel:
-        """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
+    def open(
+        cls, weights: WeightsFolder, device: torch.device, backend: str = TORCH
+    ) -> AnatomyModel:
+        """Load a weights folder; `backend` is the setting `film_backend`.
+
+        Raises: IntegrityError if one of its files was altered, ConfigError as `run_by`.
+        """
         return cls(
             weights=weights,
-            network=for_outlines(load_network(weights, device)),
+            network=run_by(backend, for_outlines(load_network(weights, device)), "model", device),
             size_px=weights.json("preprocessing.json")["size_px"],
             rule=DoubtRule.of(weights.json("calibration.json")),
         )
@@ -261,23 +273,25 @@ class ChestReader:
         adopted: Adopted | None = None,
         report: str = DEFAULT_REPORT,
         films: EncodedFilms | None = None,
+        backend: str = TORCH,
     ) -> ChestReader:
         """Load what is installed; `report`'s heads read what no other network does.
 
         `report` is the multimodal model.
 
-        `films` is what the language model shares with these heads.
+        `films` is what the language model shares with these heads, `backend` the setting
+        `film_backend`.
 
-        Raises: IntegrityError if a file of the weights was altered.
+        Raises: IntegrityError if a file of the weights was altered, ConfigError as `run_by`.
         """
         where = reading_device(device, threads)
         findings = open_weights(row_named("chest-findings"), weights_dir)
         anatomy = open_weights(row_named("chest-anatomy"), weights_dir)
         heads = report_weights(report, weights_dir, adopted)
         return cls(
-            findings=FindingsModel.open(findings, where) if findings else None,
-            anatomy=AnatomyModel.open(anatomy, where) if anatomy else None,
-            report_heads=ReportHeads.open(heads, where, films) if heads else None,
+            findings=FindingsModel.open(findings, where, backend) if findings else None,
+            anatomy=AnatomyModel.open(anatomy, where, backend) if anatomy else None,
+            report_heads=ReportHeads.open(heads, where, films, backend) if heads else None,
         )
 
     @property

@@ -16,6 +16,8 @@ from medmm.domain.draft import Assertion, Case, Generation, Opinion, Proposal
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Measurement
 from medmm.domain.record import ClinicalContext
+from medmm.models.film.compiled import run_by
+from medmm.models.film_backends import TORCH
 from medmm.models.image_encoder import for_reading
 from medmm.models.report_model.encoded_films import EncodedFilms
 from medmm.models.report_model.multimodal import MedMMForConditionalGeneration, MedMMProcessor
@@ -129,18 +131,27 @@ class ChestReportModel:
 
     @classmethod
     def open(
-        cls, weights: WeightsFolder, device: torch.device, films: EncodedFilms | None = None
+        cls,
+        weights: WeightsFolder,
+        device: torch.device,
+        films: EncodedFilms | None = None,
+        backend: str = TORCH,
     ) -> ChestReportModel:
-        """Load a checked weights folder; other readers of the same weights share `films`."""
+        """Load a checked weights folder; other readers of the same weights share `films`.
+
+        `backend` is the setting `film_backend`. Raises: ConfigError as `run_by`.
+        """
         with quiet():
             network = MedMMForConditionalGeneration.from_pretrained(
                 weights.folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
             )
             processor = MedMMProcessor.from_pretrained(weights.folder, local_files_only=True)
         for_reading(network.encoder(2))
+        network = network.to(device).eval()
+        run_by(backend, network.encoder(2), "trunk", device)
         return cls(
             weights=weights,
-            network=network.to(device).eval(),
+            network=network,
             processor=processor,
             grammar=Grammar.of(processor.tokenizer, network.config.findings),
             rule=ClaimRule(**weights.json("calibration.json")["claim"]),

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from medmm.domain.reading import Finding
 from medmm.models.calibration import calibrated_finding
+from medmm.models.film.compiled import run_by
 from medmm.models.film.preprocessing import FilmToPrepare, prepare_film
 from medmm.models.film.regions import chest_cells, region_of
+from medmm.models.film_backends import TORCH
 from medmm.models.image_encoder import ImageEncoder, for_reading
 from medmm.models.report_model.encoded_films import EncodedFilms
 from medmm.models.weights.catalogue import WeightsFolder
@@ -40,17 +42,25 @@ class ReportHeads:
 
     @classmethod
     def open(
-        cls, weights: WeightsFolder, device: torch.device, films: EncodedFilms | None = None
+        cls,
+        weights: WeightsFolder,
+        device: torch.device,
+        films: EncodedFilms | None = None,
+        backend: str = TORCH,
     ) -> ReportHeads:
         """Load the encoder alone; `films` is what other readers of the same weights share with it.
 
-        Raises: IntegrityError if its parameters do not fit the configuration.
+        `backend` is the setting `film_backend`.
+
+        Raises: IntegrityError if its parameters do not fit the configuration, ConfigError as
+            `run_by`.
         """
         config = weights.json("config.json")
         encoder = ImageEncoder(config["encoders"][FILM], len(config["findings"]))
+        filled = for_reading(fill(encoder, weights, f"encoders.{FILM}.").to(device))
         return cls(
             weights=weights,
-            encoder=for_reading(fill(encoder, weights, f"encoders.{FILM}.").to(device)),
+            encoder=run_by(backend, filled, "trunk", device),
             device=device,
             names=tuple(config["findings"]),
             calibration=weights.json("calibration.json")["heads"],
