@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from medmm.models.film.preprocessing import prepare_film
@@ -51,16 +52,15 @@ NOISE = 1.1  # a way counts as faster from so many times the live path's speed
 CPU = torch.device("cpu")
 
 
-def demo_views(count: int, size_px: int) -> Tensor:
-    """Cut the demo's one film, (count, 1, size, size), if no labelled films are named."""
+def demo_greys(count: int) -> list[NDArray[np.float32]]:
+    """Cut the demo's one film, from 0 black to 1 white, if no labelled films are named."""
     from pydicom import dcmread
 
     from medmm.doors.demo import CHEST, films_dir
 
     grey = dcmread(films_dir() / CHEST).pixel_array.astype(np.float32)
     grey = (grey - grey.min()) / float(np.ptp(grey))
-    cuts = (grey[k : len(grey) - k, k : grey.shape[1] - k] for k in range(8, 8 + 8 * count, 8))
-    return torch.from_numpy(np.stack([prepare_film(cut, size_px) for cut in cuts]))
+    return [grey[k : len(grey) - k, k : grey.shape[1] - k] for k in range(8, 8 + 8 * count, 8)]
 
 
 def films_of(data_dir: Path | None, count: int, size_px: int) -> Tensor:
@@ -69,7 +69,8 @@ def films_of(data_dir: Path | None, count: int, size_px: int) -> Tensor:
     They are NIH test films at even distances, or cuts of the demo's film.
     """
     if data_dir is None:
-        return demo_views(count, size_px)
+        cuts = demo_greys(count)
+        return torch.from_numpy(np.stack([prepare_film(cut, size_px) for cut in cuts]))
     test = chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "test")
     some = test[:: len(test) // count][:count]
     return torch.from_numpy(prepared(data_dir, some, size_px, quiet=True, name="films"))[:, None]

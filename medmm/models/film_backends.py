@@ -18,9 +18,9 @@ def refuse_lacking_runtime(wanted: str) -> None:
 
     Raises: ConfigError that names the extra.
     """
-    if wanted in EXTRAS and (lacking := _lacking(wanted)):
+    if wanted in EXTRAS and (missing := lacking(wanted)):
         raise ConfigError(
-            f"film_backend: {wanted} needs {' and '.join(lacking)}, which is not installed",
+            f"film_backend: {wanted} needs {' and '.join(missing)}, which is not installed",
             remedy=f"pip install 'medmm[{EXTRAS[wanted]}]', or set film_backend: auto",
         )
 
@@ -41,7 +41,7 @@ def film_backend(wanted: str, device: str) -> str:
     refuse_lacking_runtime(wanted)
     if wanted != AUTO:
         return wanted
-    return next((name for name in EXTRAS if not _lacking(name)), TORCH)
+    return next((name for name in EXTRAS if not lacking(name)), TORCH)
 
 
 def film_backend_words(wanted: str, device: str) -> str:
@@ -50,5 +50,6 @@ def film_backend_words(wanted: str, device: str) -> str:
     return f"{name} {version(name)}"
 
 
-def _lacking(runtime: str) -> list[str]:
+def lacking(runtime: str) -> list[str]:
+    """List the packages that a library needs and that are not installed."""
     return [name for name in (runtime, GRAPH) if find_spec(name) is None]
