@@ -35,8 +35,9 @@ from medmm.models.film.chest_anatomy import looks_at
 from medmm.models.film.film_kind import FilmKindModel
 from medmm.models.film.onnx_graph import onnx_graph
 from medmm.models.film.preprocessing import FilmToPrepare, prepare_film
-from medmm.models.film.reading_model import ChestReader
+from medmm.models.film.reading_model import AnatomyModel, ChestReader, FindingsModel
 from medmm.models.film_backends import EXTRAS, TORCH, lacking
+from medmm.models.report_model.finding_heads import ReportHeads
 from medmm.models.weights.catalogue import open_weights, row_named
 from medmm.training.data.films import NIH_TABLE, chosen, greys, prepared, read_table
 
@@ -63,41 +64,44 @@ print(opened, int(status.split("VmHWM:")[1].split()[0]) / 1024)
 class Networks:
     """The networks that read a film, run by one library."""
 
-    reader: ChestReader
+    findings: FindingsModel
+    anatomy: AnatomyModel
+    heads: ReportHeads
     kinds: FilmKindModel
 
     @classmethod
     def open(cls, backend: str) -> Networks:
         kind = open_weights(row_named("film-kind"))
         reader = ChestReader.open(None, device="cpu", backend=backend)
-        if kind is None or None in (reader.findings, reader.anatomy, reader.report_heads):
+        findings, anatomy, heads = reader.findings, reader.anatomy, reader.report_heads
+        if kind is None or findings is None or anatomy is None or heads is None:
             raise SystemExit("the shipped weights are not installed: nothing to measure")
-        return cls(reader, FilmKindModel.open(kind, CPU, backend))
+        return cls(findings, anatomy, heads, FilmKindModel.open(kind, CPU, backend))
 
     def parts(self, films: list[Grey]) -> dict[str, Callable[[], Tensor]]:
         """Give each network with prepared films, as live use asks it of one."""
-        reader, kinds = self.reader, self.kinds
 
         def at(size_px: int) -> Tensor:
             return torch.from_numpy(np.stack([prepare_film(grey, size_px) for grey in films]))
 
-        film = at(reader.findings.size_px)
-        pair, looks = torch.cat([film, film.flip(3)]), looks_at(at(reader.anatomy.size_px))
-        kind, encoder = at(kinds.size_px), _last(at(reader.report_heads.size_px))
+        film = at(self.findings.size_px)
+        pair = _last(torch.cat([film, film.flip(3)]))
+        looks, encoder = looks_at(at(self.anatomy.size_px)), _last(at(self.heads.size_px))
+        kind = _last(at(self.kinds.size_px))
         return {
-            "findings": lambda: reader.findings.network.encode(_last(pair)),
-            "outlines": lambda: reader.anatomy.network(looks),
-            "report encoder": lambda: reader.report_heads.encoder(encoder),
-            "film kind": lambda: kinds.network(_last(kind)),
+            "findings": lambda: self.findings.network.encode(pair),
+            "outlines": lambda: self.anatomy.network(looks),
+            "report encoder": lambda: self.heads.encoder(encoder),
+            "film kind": lambda: self.kinds.network(kind),
         }
 
     def read(self, grey: Grey) -> dict[str, Any]:
         """Read a film that lies as usual, and tell its kind."""
-        reader, film = self.reader, FilmToPrepare(grey)
-        chest = reader.anatomy.read(film)
-        found = reader.findings.read(film, "right", chest)
+        film = FilmToPrepare(grey)
+        chest = self.anatomy.read(film)
+        found = self.findings.read(film, "right", chest)
         names = frozenset(finding.name for finding in found)
-        heads = reader.report_heads.read(film, chest.midline, chest.cells, names)
+        heads = self.heads.read(film, chest.midline, chest.cells, names)
         return {
             "findings": {finding.name: finding for finding in (*found, *heads)},
             "kind": self.kinds.probability(grey),
@@ -189,25 +193,51 @@ def opened(backend: str, threads: int) -> dict[str, float]:
     return {"open_cpu_s": seconds, "peak_mb": peak_mb}
 
 
-def int8(networks: Networks, data_dir: Path, films: int, rounds: int) -> dict[str, Any]:
+def int8(networks: Networks, data_dir: Path, films: int) -> dict[str, float]:
     """Quantise the findings network on training films; read test films in both forms."""
+    findings = networks.findings
+    train, test = (given(data_dir, split, films, findings.size_px) for split in ("train", "test"))
+    names, keys = findings.names, ("slope", "intercept", "threshold")
+    rows = [[findings.calibration[name][key] for name in names] for key in keys]
+    slope, intercept, threshold = map(np.array, rows)
+    probability: dict[str, list[Grey]] = {"fp32": [], "int8": []}
+    cpu_s: dict[str, list[float]] = {"fp32": [], "int8": []}
+    sessions = quantised(onnx_graph(findings.network.trunk), train)
+    for film in test:
+        pair = np.stack([film, film[..., ::-1]])
+        for name, session in sessions.items():
+            begin = time.process_time()
+            (encoded,) = session.run(None, {"film": pair})
+            cpu_s[name].append(time.process_time() - begin)
+            maps = findings.network.head(torch.from_numpy(encoded))
+            logits = maps.mean((2, 3)).mean(0).numpy()
+            probability[name].append(1 / (1 + np.exp(-(logits * slope + intercept))))
+    plain, small = (np.array(probability[name]) for name in sessions)
+    return {
+        "times_fp32": statistics.median(cpu_s["fp32"]) / statistics.median(cpu_s["int8"]),
+        "films": len(plain),
+        "largest_difference": float(np.abs(plain - small).max()),
+        "mean_difference": float(np.abs(plain - small).mean()),
+        "operating_points_crossed": int(((plain >= threshold) != (small >= threshold)).sum()),
+        "of": plain.size,
+    }
+
+
+def given(data_dir: Path, split: str, count: int, size_px: int) -> Grey:
+    """Prepare NIH films of a split at even distances, (films, 1, size, size)."""
+    films = chosen(read_table(data_dir, NIH_TABLE), lambda film: film.split == split)
+    some = films[:: len(films) // count][:count]
+    return prepared(data_dir, some, size_px, quiet=True, name=split)[:, None]
+
+
+def quantised(graph: bytes, films: Grey) -> dict[str, Any]:
+    """Open a graph in ONNX Runtime as it is, and with convolutions of int8."""
     import onnxruntime
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
-    findings, table = networks.reader.findings, read_table(data_dir, NIH_TABLE)
-    sets = {
-        split: chosen(table, lambda film, s=split: film.split == s) for split in ("train", "test")
-    }
-    given = {
-        split: prepared(
-            data_dir, some[:: len(some) // films][:films], findings.size_px, quiet=True, name=split
-        )[:, None]
-        for split, some in sets.items()
-    }
-
-    class Training(CalibrationDataReader):
+    class Films(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._films = iter(given["train"])
+            self._films = iter(films)
 
         def get_next(self) -> dict[str, Grey] | None:
             film = next(self._films, None)
@@ -217,43 +247,22 @@ def int8(networks: Networks, data_dir: Path, films: int, rounds: int) -> dict[st
     options.intra_op_num_threads = torch.get_num_threads()
     with tempfile.TemporaryDirectory() as folder:
         plain, small = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
-        plain.write_bytes(onnx_graph(findings.network.trunk))
-        # Seven bits: with eight, sums of products overflow on processors without VNNI
+        plain.write_bytes(graph)
         quantize_static(
-            str(plain), str(small), Training(), per_channel=True, reduce_range=True,
-            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-        )  # fmt: skip
-        ways = {
+            str(plain),
+            str(small),
+            Films(),
+            per_channel=True,
+            reduce_range=True,  # with all eight bits, sums overflow on processors without VNNI
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return {
             file.stem: onnxruntime.InferenceSession(
                 str(file), options, providers=["CPUExecutionProvider"]
             )
             for file in (plain, small)
         }
-    scale = [
-        [findings.calibration[name][key] for name in findings.names]
-        for key in ("slope", "intercept", "threshold")
-    ]
-    slope, intercept, threshold = map(np.array, scale)
-    probability: dict[str, list[Grey]] = {name: [] for name in ways}
-    cpu_s: dict[str, list[float]] = {name: [] for name in ways}
-    for film in given["test"]:
-        pair = np.stack([film, film[..., ::-1]])
-        for name, session in ways.items():
-            begin = time.process_time()
-            (encoded,) = session.run(None, {"film": pair})
-            cpu_s[name].append(time.process_time() - begin)
-            maps = findings.network.head(torch.from_numpy(encoded))
-            logits = maps.mean((2, 3)).mean(0).numpy()
-            probability[name].append(1 / (1 + np.exp(-(logits * slope + intercept))))
-    fp32, q = (np.array(probability[name]) for name in ways)
-    return {
-        "times_fp32": statistics.median(cpu_s["fp32"]) / statistics.median(cpu_s["int8"]),
-        "films": len(fp32),
-        "largest_difference": float(np.abs(fp32 - q).max()),
-        "mean_difference": float(np.abs(fp32 - q).mean()),
-        "operating_points_crossed": int(((fp32 >= threshold) != (q >= threshold)).sum()),
-        "of": fp32.size,
-    }
 
 
 def test_films(data_dir: Path | None, count: int) -> Iterator[Grey]:
@@ -292,7 +301,7 @@ def main() -> int:
             found["batches"][batch] = timed(networks, some, options.rounds)
         found["differences"] = differences(networks, test_films(options.data, options.films))
         if options.int8:
-            found["int8"] = int8(networks[TORCH], options.data, options.films, options.rounds)
+            found["int8"] = int8(networks[TORCH], options.data, options.films)
     sys.stdout.write(json.dumps(found) + "\n" if options.json else shown(found))
     return 0 if holds(found) else 1
 

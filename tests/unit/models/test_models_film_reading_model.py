@@ -13,6 +13,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import ndimage
 
 from medmm.domain.reading import Reading, Side
 from medmm.domain.reading_model import no_reading_model, read_by
@@ -114,6 +115,21 @@ def test_islands_are_left_out_and_holes_filled() -> None:
     kept = largest_parts(mask, 2)
     assert kept[6, 6]
     assert not kept[21, 21]
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.5, 1.0, 2.5]), st.floats(0.1, 0.9))
+def test_the_parts_that_are_kept_are_filled_as_scipy_fills_holes(
+    seed: int, smooth: float, share: float
+) -> None:
+    random = np.random.default_rng(seed)
+    noise = ndimage.gaussian_filter(random.standard_normal(random.integers(3, 40, 2)), smooth)
+    mask = noise > np.quantile(noise, share)
+    labels, found = ndimage.label(mask)
+    sizes = ndimage.sum_labels(mask, labels, range(1, found + 1))
+    for count in (1, 2):
+        large = [i + 1 for i in np.argsort(sizes)[::-1][:count] if sizes[i] >= 0.25 * sizes.max()]
+        expected = ndimage.binary_fill_holes(np.isin(labels, large))
+        np.testing.assert_array_equal(largest_parts(mask, count), expected)
 
 
 @pytest.fixture
