@@ -58,7 +58,7 @@ def openvino_run(graph: bytes, threads: int) -> Run:
     beside = max(1, (os.cpu_count() or 1) // threads)
     with _failures(OPENVINO, RuntimeError):
         hints = {
-            # Left to itself it takes bfloat16 where the processor has it (proof F4)
+            # Left to itself it takes bfloat16 where the processor has it, by its documentation
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": beside * threads,
             "NUM_STREAMS": beside,
