@@ -242,7 +242,7 @@ class Unknown(nn.Module):
         lambda film: film.relu(),
         torch.sigmoid,
     ],
-    ids=str,
+    ids=lambda layer: getattr(layer, "__name__", "") or str(layer),
 )
 def test_a_layer_that_is_not_translated_is_named(layer: Callable[[Tensor], Tensor]) -> None:
     with pytest.raises(ConfigError, match="a part that torch alone runs"):
