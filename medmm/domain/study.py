@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError, StateError
 from medmm.domain.read_task import ReadTask as ReadTask  # programs know it by this place
+from medmm.domain.stored_frame import StoredFrame
 
 FIRST_ZONE = timedelta(hours=14)  # no clock is further ahead of UTC (IANA time zone database)
 LAST_ZONE = timedelta(hours=12)  # and none further behind
@@ -43,6 +44,15 @@ class Notice:
 
     code: str
     text: str
+
+
+class SpacingMeaning(Enum):
+    """Where the stated pixel spacing of an image holds (PS3.3 10.7.1)."""
+
+    PATIENT = "in the patient"
+    CALIBRATED = "calibrated"
+    DETECTOR = "at the detector"
+    UNSTATED = "unstated"
 
 
 class SequenceRole(Enum):
@@ -178,6 +188,8 @@ class Volume:
             position in the patient, only directions.
         spacing_yx_mm: distance of rows, of columns; None if unknown, then nothing in mm is
             stated.
+        spacing_meaning: where that spacing holds; None in studies of earlier releases, which did
+            not say.
         spacing_z_mm: distance of slice centres; None if unknown or uneven, then nothing is
             measured across slices.
         pixel_aspect: height of a pixel over its width, for showing; masks stay on the grid of
@@ -194,6 +206,7 @@ class Volume:
         signal_loader: gives the signal on one scale for all slices, without any window, float32,
             same shape.
         frame_loader: gives one slice of what `loader` gives, by its index, and decodes no other.
+        stored_frame_loader: gives the same slice before its window.
     """
 
     series_uid: str
@@ -213,6 +226,7 @@ class Volume:
     acquired: StudyTime | None = None
     scanner: str | None = None
     sequence: Sequence | None = None
+    spacing_meaning: SpacingMeaning | None = None
     loader: Callable[[], NDArray[np.float32]] | None = field(
         default=None, compare=False, repr=False
     )
@@ -220,6 +234,9 @@ class Volume:
         default=None, compare=False, repr=False
     )
     frame_loader: Callable[[int], NDArray[np.float32]] | None = field(
+        default=None, compare=False, repr=False
+    )
+    stored_frame_loader: Callable[[int], StoredFrame] | None = field(
         default=None, compare=False, repr=False
     )
 
@@ -272,6 +289,34 @@ class Volume:
             named, and other slices stay readable); IntegrityError if a kept file was altered;
             StateError as `pixels`.
         """
+        self._refuse_beyond(index)
+        if self.frame_loader is None:
+            found = self.pixels()[index]
+            found.setflags(write=False)
+            return found
+        found = self.frame_loader(index)
+        self._refuse_other_grid(index, found.shape)
+        return found
+
+    def stored_frame(self, index: int) -> StoredFrame:
+        """Return one slice before its window, decoded without the others.
+
+        A viewer in which a reader moves the window shows it. Of a volume that no file holds it is
+        the grey of `frame`, scaled to 16 bits.
+
+        Args:
+            index: as in `frame`.
+
+        Raises: as `frame`.
+        """
+        self._refuse_beyond(index)
+        if self.stored_frame_loader is None:
+            return StoredFrame.of_grey(self.frame(index))
+        found = self.stored_frame_loader(index)
+        self._refuse_other_grid(index, found.values.shape)
+        return found
+
+    def _refuse_beyond(self, index: int) -> None:
         slices = self.shape_zyx[0]
         if not 0 <= index < slices:
             raise InputError(
@@ -279,19 +324,15 @@ class Volume:
                 remedy=f"ask for 0 to {slices - 1}",
                 sha256=self.sha256,
             )
-        if self.frame_loader is None:
-            found = self.pixels()[index]
-            found.setflags(write=False)
-            return found
-        found = self.frame_loader(index)
-        if found.shape != self.shape_zyx[1:]:
+
+    def _refuse_other_grid(self, index: int, shape: tuple[int, ...]) -> None:
+        if shape != self.shape_zyx[1:]:
             raise InputError(
-                f"slice {index} has {found.shape[0]} x {found.shape[1]} pixels, the volume "
+                f"slice {index} has {shape[0]} x {shape[1]} pixels, the volume "
                 f"{self.shape_zyx[1:]}",
                 remedy="send the original series",
                 sha256=self.sha256,
             )
-        return found
 
     def signal(self) -> NDArray[np.float32]:
         """Return the signal that networks measure on, shape `shape_zyx`, float32.
@@ -305,12 +346,15 @@ class Volume:
 
     def _loaded(self, loader: Callable[[], NDArray[np.float32]] | None) -> NDArray[np.float32]:
         if loader is None:
-            raise StateError(
-                "the pixels of this volume are not attached",
-                remedy="open the study through Assistant",
-                sha256=self.sha256,
-            )
+            raise self._not_attached()
         return loader()
+
+    def _not_attached(self) -> StateError:
+        return StateError(
+            "the pixels of this volume are not attached",
+            remedy="open the study through Assistant",
+            sha256=self.sha256,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,10 +36,24 @@ def turned(grid: NDArray[T], affine_lps_mm: Affine | None) -> NDArray[T]:
 
     It stays as stored if that is unknown.
     """
+    flip = display_flip(affine_lps_mm)
+    return grid[:: -1 if flip.rows else 1, :: -1 if flip.columns else 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """Whether columns, and rows, are counted from the other end for readers."""
+
+    columns: bool = False
+    rows: bool = False
+
+
+def display_flip(affine_lps_mm: Affine | None) -> Flip:
+    """Say how a slice is mirrored so that it lies as readers look at it; not if unknown."""
     if affine_lps_mm is None:
-        return grid
-    along, down = (-1 if against else 1 for _, against in _in_plane(affine_lps_mm))
-    return grid[::down, ::along]
+        return Flip()
+    (_, columns), (_, rows) = _in_plane(affine_lps_mm)
+    return Flip(columns=columns, rows=rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +81,19 @@ def edge_letters(affine_lps_mm: Affine | None) -> Edges:
     return Edges(
         left=_letters(-along), right=_letters(along), top=_letters(-down), bottom=_letters(down)
     )
+
+
+def stored_edges(volume: Volume) -> Edges:
+    """Name the edges of a picture as it is stored, before `turned`.
+
+    A film that only says where the patient's left is has letters left and right alone.
+    """
+    flip, edges = display_flip(volume.affine_lps_mm), edge_letters(volume.affine_lps_mm)
+    left, right = (edges.right, edges.left) if flip.columns else (edges.left, edges.right)
+    top, bottom = (edges.bottom, edges.top) if flip.rows else (edges.top, edges.bottom)
+    if volume.patient_left_on is not None:
+        left, right = ("L", "R") if volume.patient_left_on == "left" else ("R", "L")
+    return Edges(left=left, right=right, top=top, bottom=bottom)
 
 
 def _in_plane(affine_lps_mm: Affine) -> list[tuple[NDArray[np.float64], bool]]:

@@ -1,0 +1,196 @@
+"""One picture as it is stored: exact 16-bit values, and how they are to be shown.
+
+`Volume.frame` gives grey after the window; a viewer in which a reader moves the window needs the
+values before it. Source: PS3.3 C.11.1 (Modality LUT), C.11.2 (VOI LUT).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medmm.domain.errors import InputError
+
+Values = NDArray[np.uint16] | NDArray[np.int16]
+LUT_WHITE = 255  # the grey that a look-up table gives for white
+
+
+class WindowFunction(Enum):
+    """How a window turns values into grey: VOI LUT Function (0028,1056)."""
+
+    LINEAR = "LINEAR"
+    LINEAR_EXACT = "LINEAR_EXACT"
+    SIGMOID = "SIGMOID"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A window over values after slope and intercept, in their unit."""
+
+    name: str
+    center: float
+    width: float
+    function: WindowFunction = WindowFunction.LINEAR
+
+    def __post_init__(self) -> None:
+        least = 1.0 if self.function is WindowFunction.LINEAR else 0.0
+        fits = self.width >= least if least else self.width > 0
+        if not (fits and np.isfinite([self.center, self.width]).all()):
+            raise InputError(
+                f"a window of centre {self.center} and width {self.width} can't be applied",
+                remedy="give a width above 0, of a LINEAR window of at least 1",
+            )
+
+    @classmethod
+    def of_range(cls, low: float, high: float, name: str = "whole range") -> Window:
+        """Make the window that shows `low` black and `high` white, and between them a line."""
+        width = high - low if high > low else 1.0
+        function = WindowFunction.LINEAR_EXACT
+        return cls(name=name, center=low + width / 2, width=width, function=function)
+
+    def grey(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Apply the window; return grey of 0 to 1 in the shape of `values`.
+
+        Source: PS3.3 C.11.2.1.2.1 (linear), C.11.2.1.3.1 (sigmoid), C.11.2.1.3.2 (linear exact).
+        """
+        numbers = np.asarray(values, dtype=np.float64)
+        if self.function is WindowFunction.SIGMOID:
+            with np.errstate(over="ignore"):  # far below the window it is 0
+                return np.asarray(1 / (1 + np.exp(-4 * (numbers - self.center) / self.width)))
+        exact = self.function is WindowFunction.LINEAR_EXACT
+        center, width = (self.center, self.width) if exact else (self.center - 0.5, self.width - 1)
+        ramp = (numbers - center) / max(width, 1e-12) + 0.5
+        grey = np.clip(ramp, 0, 1)
+        grey[numbers <= center - width / 2] = 0
+        grey[numbers > center + width / 2] = 1
+        return np.asarray(grey)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GreyTable:
+    """A VOI look-up table: grey of 0 to 255 for values from `first` on, one apart.
+
+    Values beyond its ends take the grey of the end; parts of one are cut off.
+    """
+
+    first: int
+    greys: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.greys or not all(0 <= grey <= LUT_WHITE for grey in self.greys):
+            raise InputError(
+                "a look-up table without greys, or with some beyond 0 to 255",
+                remedy="scale its values to its own range first",
+            )
+
+    def grey(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Look up the grey of every value, 0 to 1, in the shape of `values`."""
+        places = np.clip(np.asarray(values, dtype=np.float64) - self.first, 0, len(self.greys) - 1)
+        table = np.asarray(self.greys, dtype=np.float64) / LUT_WHITE
+        return np.asarray(table[places.astype(np.int64)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StoredFrame:
+    """The stored values of one picture, before any window.
+
+    Attributes:
+        values: (rows, columns), uint16 or int16, read-only; 8-bit values are widened.
+        slope, intercept: a value is stored value times slope plus intercept, in `unit`.
+        unit: as the header names it, "" if it names none.
+        inverted: whether small values are shown white (MONOCHROME1, or Presentation LUT Shape
+            INVERSE): grey is turned over after window or table.
+        windows: those that can be applied, the one that is shown first; at least one.
+        table: VOI look-up table, which is shown before any window; None if there is none.
+        background: where nothing was measured, of the shape of `values`, which is black at every
+            window; None if everything was.
+        exact: False where values did not fit in 16 bits and were scaled, each off by at most half a
+            slope.
+    """
+
+    values: Values
+    slope: float = 1.0
+    intercept: float = 0.0
+    unit: str = ""
+    inverted: bool = False
+    windows: tuple[Window, ...]
+    table: GreyTable | None = None
+    background: NDArray[np.bool_] | None = None
+    exact: bool = True
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or self.values.dtype.name not in ("uint16", "int16"):
+            raise InputError(
+                f"stored values of {self.values.dtype.name} with {self.values.ndim} axes",
+                remedy="give uint16 or int16 in rows and columns",
+            )
+        if (
+            not self.windows
+            or not self.slope
+            or not np.isfinite([self.slope, self.intercept]).all()
+        ):
+            raise InputError(
+                "a stored frame needs a window, and a slope other than 0",
+                remedy="show the range of its values where no window is stated",
+            )
+        self.values.setflags(write=False)
+        if self.background is not None:
+            self.background.setflags(write=False)
+
+    @classmethod
+    def of_grey(cls, grey: NDArray[np.float32]) -> StoredFrame:
+        """Make a frame of display-ready grey, 0 to 1, of which no stored values are known."""
+        largest = np.iinfo(np.uint16).max
+        return cls(
+            values=np.rint(np.clip(grey, 0, 1) * largest).astype(np.uint16),
+            slope=1 / largest,
+            windows=(Window.of_range(0.0, 1.0),),
+            exact=False,
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return self.values.nbytes + (0 if self.background is None else self.background.nbytes)
+
+    @property
+    def black(self) -> int:
+        """The stored value that is darkest at every window, whatever the picture holds."""
+        ends = np.iinfo(self.values.dtype)
+        return int(ends.max if (self.slope < 0) != self.inverted else ends.min)
+
+    @property
+    def background_value(self) -> int | None:
+        """The value of `sent` that marks background; None if nothing does, or a signal has it."""
+        if self.background is None or bool((self.values[~self.background] == self.black).any()):
+            return None
+        return self.black
+
+    def sent(self) -> Values:
+        """Return the values as a viewer gets them: where background is, the darkest one stands."""
+        if self.background is None:
+            return self.values
+        values = self.values.copy()
+        values[self.background] = self.black
+        return values
+
+    def grey(self, window: Window | None = None) -> NDArray[np.float32]:
+        """Show the picture in a window; return (rows, columns), 0 black to 1 white.
+
+        Without a window it is the look-up table, else the first window: then it is what
+        `Volume.frame` gives, as near as 16 bits say it.
+        """
+        levels = np.arange(2**16, dtype=np.int64) + int(np.iinfo(self.values.dtype).min)
+        shown = self._grey_of(levels * self.slope + self.intercept, window).astype(np.float32)
+        grey: NDArray[np.float32] = shown[self.values.astype(np.int64) - int(levels[0])]
+        if self.background is not None:
+            grey[self.background] = 0
+        return grey
+
+    def _grey_of(self, values: NDArray[np.floating], window: Window | None) -> NDArray[np.float64]:
+        way = window or self.table or self.windows[0]
+        grey = way.grey(values)
+        return 1 - grey if self.inverted else grey
