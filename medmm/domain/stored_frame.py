@@ -6,7 +6,7 @@ values before it. Source: PS3.3 C.11.1 (Modality LUT), C.11.2 (VOI LUT).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from medmm.domain.errors import InputError
 
 Values = NDArray[np.uint16] | NDArray[np.int16]
+LARGEST = 2**16 - 1
 LUT_WHITE = 255  # the grey that a look-up table gives for white
 
 
@@ -107,8 +108,8 @@ class StoredFrame:
         table: VOI look-up table, which is shown before any window; None if there is none.
         background: where nothing was measured, of the shape of `values`, which is black at every
             window; None if everything was.
-        exact: False where values did not fit in 16 bits and were scaled, each off by at most half a
-            slope.
+        exact: False where values did not fit in 16 bits: then each is off by at most half a slope,
+            and those far beyond the window are cut off.
     """
 
     values: Values
@@ -143,10 +144,9 @@ class StoredFrame:
     @classmethod
     def of_grey(cls, grey: NDArray[np.float32]) -> StoredFrame:
         """Make a frame of display-ready grey, 0 to 1, of which no stored values are known."""
-        largest = np.iinfo(np.uint16).max
         return cls(
-            values=np.rint(np.clip(grey, 0, 1) * largest).astype(np.uint16),
-            slope=1 / largest,
+            values=np.rint(np.clip(grey, 0, 1) * LARGEST).astype(np.uint16),
+            slope=1 / LARGEST,
             windows=(Window.of_range(0.0, 1.0),),
             exact=False,
         )
@@ -156,26 +156,49 @@ class StoredFrame:
         """Bytes of its arrays."""
         return self.values.nbytes + (0 if self.background is None else self.background.nbytes)
 
-    @property
-    def black(self) -> int:
-        """The stored value that is darkest at every window, whatever the picture holds."""
-        ends = np.iinfo(self.values.dtype)
-        return int(ends.max if (self.slope < 0) != self.inverted else ends.min)
+    def sent(self) -> SentFrame:
+        """Return the frame as a viewer gets it, which is told of no mask.
 
-    @property
-    def background_value(self) -> int | None:
-        """The value of `sent` that marks background; None if nothing does, or a signal has it."""
-        if self.background is None or bool((self.values[~self.background] == self.black).any()):
-            return None
-        return self.black
-
-    def sent(self) -> Values:
-        """Return the values as a viewer gets them: where background is, the darkest one stands."""
+        Where background is, a stored value stands that no signal has and that lies as far beyond
+        the darkest one as 16 bits allow, so that it is black at every usual window. The others are
+        moved for that, and `intercept` with them: slope and intercept give the same values.
+        """
         if self.background is None:
-            return self.values
-        values = self.values.copy()
-        values[self.background] = self.black
-        return values
+            return SentFrame(frame=self, background_value=None)
+        signal = self.values[~self.background].astype(np.int32)
+        low, high = (int(signal.min()), int(signal.max())) if signal.size else (0, 0)
+        black = LARGEST if self._dark_is_high else 0
+        shift = low if black else high - LARGEST
+        values = np.full(self.values.shape, black, dtype=np.uint16)
+        values[~self.background] = (signal - shift).astype(np.uint16)
+        frame = replace(
+            self,
+            values=values,
+            intercept=self.intercept + self.slope * shift,
+            table=self._table_with_black(low, high),
+            background=None,
+        )
+        room = high - low < LARGEST
+        return SentFrame(frame=frame, background_value=black if room else None)
+
+    @property
+    def _dark_is_high(self) -> bool:
+        """Whether larger stored values are shown darker."""
+        return (self.slope < 0) != self.inverted
+
+    def _table_with_black(self, low: int, high: int) -> GreyTable | None:
+        """Give a look-up table, whose ends go on, a black end beyond the signal."""
+        if self.table is None:
+            return None
+        ends = sorted(end * self.slope + self.intercept for end in (low, high))
+        first, last = int(np.floor(ends[0])), int(np.ceil(ends[1]))
+        if last - first > LARGEST:
+            return self.table
+        shown = np.rint(self.table.grey(np.arange(first, last + 1.0)) * LUT_WHITE)
+        greys = [int(grey) for grey in shown]
+        if self.inverted:  # dark is then white before it is turned over
+            return GreyTable(first=first, greys=(*greys, LUT_WHITE))
+        return GreyTable(first=first - 1, greys=(0, *greys))
 
     def grey(self, window: Window | None = None) -> NDArray[np.float32]:
         """Show the picture in a window; return (rows, columns), 0 black to 1 white.
@@ -194,3 +217,16 @@ class StoredFrame:
         way = window or self.table or self.windows[0]
         grey = way.grey(values)
         return 1 - grey if self.inverted else grey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SentFrame:
+    """A frame without a mask of its background.
+
+    Attributes:
+        background_value: the stored value that marks where nothing was measured; None if nothing
+            does, or a signal has it too.
+    """
+
+    frame: StoredFrame
+    background_value: int | None

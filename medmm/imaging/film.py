@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from medmm.domain.stored_frame import StoredFrame
 from medmm.domain.study import View, Volume
 from medmm.imaging.built_volume import Built
 from medmm.imaging.dicom.acquisition_time import study_time
@@ -18,6 +19,7 @@ from medmm.imaging.dicom.geometry import (
     ORIENTATION_UNKNOWN,
     film_affine,
     film_spacing,
+    film_spacing_meaning,
     patient_left_on,
     pixel_aspect,
 )
@@ -25,6 +27,7 @@ from medmm.imaging.dicom.header import Tags
 from medmm.imaging.dicom.laterality import side_conflicts, side_notice
 from medmm.imaging.dicom.newest_image import order_of
 from medmm.imaging.dicom.pixels import display, stored_values, voi_notices
+from medmm.imaging.dicom.stored_frames import stored_frame
 
 
 def load_film(path: Path) -> NDArray[np.float32]:
@@ -34,6 +37,12 @@ def load_film(path: Path) -> NDArray[np.float32]:
     """
     stored, dataset = stored_values(path)
     return display(stored[:1], dataset, path)
+
+
+def load_stored_film(path: Path) -> StoredFrame:
+    """Load one radiograph before its window. Raises: InputError if the file can't be read."""
+    stored, dataset = stored_values(path)
+    return stored_frame(stored[0], dataset, path)
 
 
 def film(file: DicomFile) -> Built:
@@ -54,6 +63,7 @@ def film(file: DicomFile) -> Built:
         shape_zyx=(1, int(tags.number("Rows") or 0), int(tags.number("Columns") or 0)),
         affine_lps_mm=None if conflict else film_affine(tags, spacing),
         spacing_yx_mm=spacing,
+        spacing_meaning=film_spacing_meaning(tags),
         pixel_aspect=pixel_aspect(spacing, tags),
         patient_left_on=left,
         view=view,

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.images import time_words, what_words
 from medmm.domain.report import CaseFile
-from medmm.domain.stored_frame import GreyTable, StoredFrame, Window
+from medmm.domain.stored_frame import GreyTable, SentFrame, StoredFrame, Window
 from medmm.domain.study import Modality, SpacingMeaning, Volume
 from medmm.presentation.orientation import Edges, Flip, display_flip, stored_edges
 from medmm.presentation.overlays import Overlay, StatementPlace, overlays, statement_places
@@ -52,8 +54,9 @@ class FrameFacts:
     exact: bool
 
     @classmethod
-    def of(cls, frame: StoredFrame) -> FrameFacts:
-        """Take the facts of a frame."""
+    def of(cls, sent: SentFrame) -> FrameFacts:
+        """Take the facts of a frame as it is sent."""
+        frame = sent.frame
         return cls(
             pixel_type=frame.values.dtype.name,
             slope=frame.slope,
@@ -62,7 +65,7 @@ class FrameFacts:
             inverted=frame.inverted,
             windows=frame.windows,
             table=frame.table,
-            background=frame.background_value,
+            background=sent.background_value,
             exact=frame.exact,
         )
 
@@ -83,6 +86,17 @@ class FrameFacts:
             "background": self.background,
             "exact": self.exact,
         }
+
+
+def frame_body(frame: StoredFrame) -> bytes:
+    """Write a frame for the viewer: its values, little-endian, and behind them its facts.
+
+    The values are rows times columns of 16 bits; the facts are a JSON text up to the end.
+    """
+    sent = frame.sent()
+    values = sent.frame.values.astype(sent.frame.values.dtype.newbyteorder("<"), copy=False)
+    facts = json.dumps(FrameFacts.of(sent).json(), allow_nan=False)
+    return b"".join((np.ascontiguousarray(values).data, facts.encode("ascii")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +287,7 @@ def viewer_series(
 def _facts(volume: Volume, index: int) -> tuple[FrameFacts | None, str]:
     """Take the facts of a frame, or say why there are none: other series stay readable."""
     try:
-        return FrameFacts.of(volume.stored_frame(index)), ""
+        return FrameFacts.of(volume.stored_frame(index).sent()), ""
     except (InputError, IntegrityError) as error:
         return None, f"{error.problem}; {error.remedy}"
 

@@ -1,4 +1,7 @@
-"""A slice alone is the slice of the whole, bit for bit: made files of many kinds, and every file of the shared corpus."""
+"""A slice alone is the slice of the whole, bit for bit: made files of many kinds, and every file of the shared corpus.
+
+Its stored values, shown in their window, are that slice within one grey level of 255.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from medmm.domain.errors import InputError
+from medmm.domain.stored_frame import StoredFrame
 from medmm.domain.study import Study, Volume
 from medmm.imaging import keep_at_most, look_at, read_studies
 from medmm.imaging.frame_cache import AHEAD_OF_READERS, CACHE, DEFAULT_BYTES
@@ -23,6 +27,7 @@ from tests.nifti_files import head, nifti_file
 
 SIDE = 64
 EVERY = 12  # frames of a volume that are compared; of a longer one as many, spread over it
+GREY_LEVEL = 1 / 255
 SHARDS = ("chest", "mr", "objects", "otherxray", "syntax", "wrong")
 
 
@@ -48,7 +53,21 @@ def compared(volume: Volume) -> int:
         frame = volume.frame(index)
         assert frame.dtype == whole.dtype
         assert np.array_equal(frame, whole[index]), index
+        stored = volume.stored_frame(index)
+        assert stored.values.shape == frame.shape
+        # the windows of the standard over the stored values give the same grey
+        assert np.abs(stored.grey() - frame).max() <= GREY_LEVEL, index
+        assert sent_as_shown(stored), index
     return len(wanted)
+
+
+def sent_as_shown(stored: StoredFrame) -> bool:
+    """Whether what a viewer gets shows the same, though no mask of the background goes with it."""
+    sent = stored.sent()
+    if stored.background is None:
+        return sent.frame is stored
+    assert ((sent.frame.values == sent.background_value) == stored.background).all()
+    return bool(np.abs(sent.frame.grey() - stored.grey()).max() <= GREY_LEVEL)
 
 
 @st.composite

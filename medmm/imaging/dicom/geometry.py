@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.domain.study import Affine, Notice
+from medmm.domain.study import Affine, Notice, SpacingMeaning
 from medmm.imaging.dicom.functional_groups import Frame
 from medmm.imaging.dicom.header import Tags
 
@@ -88,6 +88,21 @@ def film_spacing(tags: Tags) -> tuple[tuple[float, float] | None, tuple[Notice, 
     if not 0.99 < pixel_aspect(spacing, tags) < 1.01:
         notices.append(NOT_SQUARE)
     return spacing, tuple(notices)
+
+
+def film_spacing_meaning(tags: Tags) -> SpacingMeaning | None:
+    """Say where the spacing of `film_spacing` holds; None if there is none.
+
+    Pixel Spacing that differs from that at the detector, or names its calibration, is calibrated;
+    alone it does not say (PS3.3 10.7.1.1 and 10.7.1.3).
+    """
+    spacing = plausible_spacing(tags.numbers("PixelSpacing"))
+    imager = plausible_spacing(tags.numbers("ImagerPixelSpacing"))
+    if spacing is None:
+        return SpacingMeaning.DETECTOR if imager else None
+    if tags.text("PixelSpacingCalibrationType") or (imager and spacing != imager):
+        return SpacingMeaning.CALIBRATED
+    return SpacingMeaning.DETECTOR if imager else SpacingMeaning.UNSTATED
 
 
 def pixel_aspect(spacing_yx_mm: tuple[float, float] | None, tags: Tags) -> float:

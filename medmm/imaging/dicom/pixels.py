@@ -31,7 +31,13 @@ from medmm.imaging.dicom import gdcm
 from medmm.imaging.dicom.coded_frames import with_true_table
 from medmm.imaging.dicom.files import DicomFile, dicom_border, settle_syntax
 from medmm.imaging.dicom.header import Tags
-from medmm.imaging.dicom.padding import BACKGROUND_ASSUMED, padded, signal_range_of, stated_padding
+from medmm.imaging.dicom.padding import (
+    BACKGROUND_ASSUMED,
+    SignalRange,
+    padded,
+    signal_range_of,
+    stated_padding,
+)
 from medmm.imaging.dicom.pixel_cells import bits_fit, values_in
 from medmm.imaging.dicom.rescale import on_scale, rescaled, voi_table
 
@@ -358,13 +364,8 @@ def shown(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> Shown:
     """
     tags = Tags(dataset)
     with dicom_border(path, "display"):
-        background = padded(stored, stated_padding(tags))
-        limits = signal_range_of(stored, background, black=_natural_black(stored, tags))
-        assumed = limits is not None and limits.background
-        if limits is not None and assumed:
-            far = limits.beyond(stored)
-            background = far if background is None else background | far
-        ends = None if _by_header(stored, tags) else _ends(stored, background)
+        background, limits = background_of(stored, tags)
+        ends = None if by_header(tags) else value_ends(stored, background)
         if stored.dtype.name not in _TABLE_DTYPES:
             grey = _grey(stored, ends, dataset, tags)
         else:
@@ -377,9 +378,26 @@ def shown(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> Shown:
     return Shown(
         grey=grey,
         background=background,
-        assumed=assumed,
+        assumed=limits is not None and limits.background,
         foreign=limits is not None and limits.foreign,
     )
+
+
+def background_of(
+    stored: NDArray[np.generic], tags: Tags
+) -> tuple[NDArray[np.bool_] | None, SignalRange | None]:
+    """Find where nothing was measured: padding that is stated, and what lies far off.
+
+    Returns: a mask of the shape of `stored`, None if everything was measured; and the range beside
+        far-off values, None if there are none.
+    Raises: InputError if the padding of the header can't be applied.
+    """
+    background = padded(stored, stated_padding(tags))
+    limits = signal_range_of(stored, background, black=_natural_black(stored, tags))
+    if limits is not None and limits.background:
+        far = limits.beyond(stored)
+        background = far if background is None else background | far
+    return background, limits
 
 
 def _natural_black(stored: NDArray[np.generic], tags: Tags) -> float:
@@ -419,7 +437,7 @@ def signal(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray
         return scaled
 
 
-def _by_header(stored: NDArray[np.generic], tags: Tags) -> bool:
+def by_header(tags: Tags) -> bool:
     """Tell whether the header alone says what is shown black and white."""
     shallow = (tags.number("BitsStored") or 8) <= 8 and tags.first_item(
         "ModalityLUTSequence"
@@ -427,7 +445,7 @@ def _by_header(stored: NDArray[np.generic], tags: Tags) -> bool:
     return shallow or usable_window(tags) or tags.first_item("VOILUTSequence") is not None
 
 
-def _ends(
+def value_ends(
     stored: NDArray[np.generic], background: NDArray[np.bool_] | None
 ) -> NDArray[np.generic] | None:
     """Return the least and the greatest stored value outside the background."""
@@ -448,13 +466,13 @@ def _grey(
         low, high = apply_windowing(_FAR, dataset)
     else:
         grey = values
-        found = _full_range(levels, tags) if ends is None else ends
+        found = full_range(levels, tags) if ends is None else ends
         low, high = sorted(float(v) for v in rescaled(found, tags))
     scaled = np.clip((grey.astype(np.float64) - low) / max(high - low, 1e-12), 0, 1)
     return (1 - scaled if inverted(tags) else scaled).astype(np.float32)
 
 
-def _full_range(levels: NDArray[np.generic], tags: Tags) -> NDArray[np.generic]:
+def full_range(levels: NDArray[np.generic], tags: Tags) -> NDArray[np.generic]:
     """Return the least and the greatest value that Bits Stored can hold."""
     bits = int(tags.number("BitsStored") or 8)
     signed = np.issubdtype(levels.dtype, np.signedinteger)

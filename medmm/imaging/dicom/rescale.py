@@ -130,7 +130,7 @@ def rescaled(values: NDArray[np.generic], tags: Tags) -> NDArray[np.generic]:
         return LookUpTable.of(item, signed=_signed(tags), little_endian=_little_endian(tags)).apply(
             values
         )
-    slope, intercept = _rescale(tags)
+    slope, intercept = rescale_of(tags)
     if slope is None and intercept is None:
         return values
     return np.asarray(values, dtype=np.float64) * (1.0 if slope is None else slope) + (
@@ -149,7 +149,7 @@ def on_scale(
         padding: where values are padding, which no mapping needs to hold.
     Raises: InputError if what is stated can't be applied.
     """
-    slope, intercept = _rescale(tags)
+    slope, intercept = rescale_of(tags)
     identity = (1.0 if slope is None else slope, intercept or 0.0) == (1.0, 0.0)
     if (
         not identity
@@ -166,7 +166,7 @@ def on_scale(
         return values  # the rescale says that values are on their scale already
 
 
-def _rescale(tags: Tags) -> tuple[float | None, float | None]:
+def rescale_of(tags: Tags) -> tuple[float | None, float | None]:
     """Return Rescale Slope and Rescale Intercept; None for one that is not stated.
 
     Raises: InputError if one is not a number.

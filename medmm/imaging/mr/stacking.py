@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pydicom
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from medmm.domain.errors import InputError
-from medmm.domain.study import Affine, Notice, Volume
+from medmm.domain.stored_frame import StoredFrame
+from medmm.domain.study import Affine, Notice, SpacingMeaning, Volume
 from medmm.domain.study import Sequence as Sequence_
 from medmm.imaging.built_volume import Built
 from medmm.imaging.dicom.anatomy import body_part_of
@@ -35,12 +37,14 @@ from medmm.imaging.dicom.header import Tags
 from medmm.imaging.dicom.laterality import side_conflicts, side_notice
 from medmm.imaging.dicom.padding import without_background
 from medmm.imaging.dicom.pixels import display, frame_count, signal, stored_values, voi_notices
+from medmm.imaging.dicom.stored_frames import stored_frame
 from medmm.imaging.mr.acquisitions import order_of_slices, parts_of, time_of_slices
 from medmm.imaging.mr.physics import Physics, frames_physics, physics_of
 from medmm.imaging.mr.sequence_roles import MIXED, sequence_of
 from medmm.imaging.mr.slice_grouping import Placed, SliceGroup, by_contrast, placed
 from medmm.imaging.mr.stack_joining import parts_of_image
 
+T = TypeVar("T")
 UNEVEN = Notice(
     code="no-volume",
     text="Slices are missing, uneven or of several planes; they are single pictures, no volume.",
@@ -97,6 +101,11 @@ def load_slices(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDA
     return _stacked([frame for path in paths for frame in _frames(path, frame_numbers, display)])
 
 
+def load_stored(path: Path, frame_numbers: Sequence[int] = ()) -> list[StoredFrame]:
+    """Load the slices of one file before their windows; args, order and raises as `load_slices`."""
+    return _frames(path, frame_numbers, stored_frame)
+
+
 def load_signal(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDArray[np.float32]:
     """Load the signal of MR slices on one scale, in the same order, without a window.
 
@@ -136,8 +145,8 @@ def _stacked(slices: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 def _frames(
     path: Path,
     frame_numbers: Sequence[int],
-    shown: Callable[[NDArray[np.generic], Dataset, Path], NDArray[np.float32]],
-) -> list[NDArray[np.float32]]:
+    shown: Callable[[NDArray[np.generic], Dataset, Path], T],
+) -> list[T]:
     wanted = [number - 1 for number in frame_numbers]
     stored, dataset = stored_values(path, wanted)
     if not wanted:
@@ -260,6 +269,7 @@ def _stack(part: SliceGroup) -> Built:
         affine_lps_mm=None if conflict else affine,
         spacing_yx_mm=spacing,
         spacing_z_mm=_slice_distance(affine, stated, notices),
+        spacing_meaning=SpacingMeaning.PATIENT if spacing else None,
         pixel_aspect=pixel_aspect(spacing or plausible_spacing(tags.numbers("PixelSpacing")), tags),
         file_sha256s=digests,
         frame_numbers=numbers,

@@ -419,12 +419,21 @@ class GreyScale:
 
     Attributes:
         far: beyond these limits lies background, which is black; None if there is none.
+        shown: what is shown black and white, after scale and intercept of the file.
     """
 
     times: float
     plus: float
     kind: type[np.float32 | np.float64]
     far: SignalRange | None
+    shown: tuple[float, float]
+
+    def black(self, plane: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Find what is black whatever its value, in the shape of a slice; None if nothing is."""
+        none = ~np.isfinite(plane) if plane.dtype.kind == "f" else np.zeros(plane.shape, np.bool_)
+        if self.far is not None:
+            none = none | self.far.beyond(plane)
+        return none if none.any() else None
 
     def grey(self, plane: NDArray[Any]) -> NDArray[np.float32]:
         """Convert one slice of stored values to grey, float32, 0 black to 1 white.
@@ -455,7 +464,8 @@ def limits_and_scale(file: NiftiFile, stored: NDArray[Any]) -> tuple[SignalRange
     low, high = file.window or _range(file, stored, far)
     width = high - low if 0 < high - low < math.inf else 1.0
     kind = np.float32 if file.dtype.kind != "f" and file.dtype.itemsize <= 2 else np.float64
-    return limits, GreyScale(file.slope / width, (file.intercept - low) / width, kind, far)
+    times, plus = file.slope / width, (file.intercept - low) / width
+    return limits, GreyScale(times, plus, kind, far, (low, low + width))
 
 
 def nifti_signal(path: Path) -> NDArray[np.float32]:
@@ -508,16 +518,21 @@ def _range(
 ) -> tuple[float, float]:
     """Return the least and greatest finite value after scaling, without far-off ones.
 
+    Returns: twice the intercept if there is none.
+    """
+    low, high = value_range(stored, far)
+    ends = (low * file.slope + file.intercept, high * file.slope + file.intercept)
+    return min(ends), max(ends)
+
+
+def value_range(stored: NDArray[Any], far: SignalRange | None = None) -> tuple[float, float]:
+    """Return the least and greatest finite stored value, without far-off ones.
+
     Returns: 0 and 0 if there is none.
     """
-    planes = stored if file.dtype.kind != "f" else (plane[np.isfinite(plane)] for plane in stored)
+    planes = stored if stored.dtype.kind != "f" else (plane[np.isfinite(plane)] for plane in stored)
     planes = planes if far is None else (plane[~far.beyond(plane)] for plane in planes)
-    ends = [
-        float(end) * file.slope + file.intercept
-        for p in planes
-        if p.size
-        for end in (p.min(), p.max())
-    ]
+    ends = [float(end) for p in planes if p.size for end in (p.min(), p.max())]
     return (min(ends), max(ends)) if ends else (0.0, 0.0)
 
 

@@ -64,11 +64,24 @@ def test_background_is_black_at_every_window_also_in_what_is_sent(
     one = frame(values, slope=slope, inverted=inverted, background=none)
     window = Window(name="", center=center, width=width, function=WindowFunction.LINEAR_EXACT)
     assert (one.grey(window)[none] == 0).all()
-    sent = StoredFrame(values=one.sent(), slope=slope, inverted=inverted, windows=one.windows)
-    shown = sent.grey(window)
+    sent = one.sent()
+    shown = sent.frame.grey(window)
     assert (shown[none] <= shown[~none].min(initial=1)).all()
-    assert (one.sent()[~none] == one.values[~none]).all()
-    assert one.background_value in (None, one.black)
+    assert shown[~none] == pytest.approx(one.grey(window)[~none], abs=1e-5)
+    if np.ptp(np.array(values)) <= 2**14:  # a window that begins within two widths of the values
+        near = Window.of_range(*sorted((min(values) * slope, max(values) * slope)))
+        assert (sent.frame.grey(near)[none] == 0).all()
+        assert ((sent.frame.values == sent.background_value) == none).all()
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_background_is_black_under_a_table_whose_ends_are_not(inverted: bool) -> None:
+    none = np.array([[True, False, False, False]])
+    table = GreyTable(first=10, greys=(51, 102, 204))
+    one = frame([0, 5, 11, 99], table=table, inverted=inverted, background=none)
+    shown = [0, 0.2, 0.4, 0.8] if not inverted else [0, 0.8, 0.6, 0.2]
+    assert one.grey() == pytest.approx(np.array([shown]))
+    assert one.sent().frame.grey() == pytest.approx(np.array([shown]))
 
 
 def test_a_table_comes_before_windows_and_its_ends_go_on() -> None:
