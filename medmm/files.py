@@ -18,6 +18,7 @@ from filelock import lock_descriptor
 
 CHUNK_BYTES = 1 << 20
 PRIVATE = 0o600  # this user alone
+KEY_BYTES = 32
 POLL_S = 0.005  # between two tries for a lock that another holds
 
 
@@ -83,6 +84,27 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
             temporary.unlink()
     with suppress(PermissionError):  # a folder that may be written and not read can't be flushed
         flush(path.parent)
+
+
+def made_key(path: Path) -> bytes:
+    """Read a file of random bytes, made once with its folder, readable by this user alone.
+
+    Of several processes that make it at a time the first one's counts.
+
+    Raises: OSError if it can't be made or read.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+        try:
+            with flushed_file(temporary) as out:
+                out.write(secrets.token_bytes(KEY_BYTES))
+            with suppress(FileExistsError):
+                os.link(temporary, path)
+            flush(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return path.read_bytes()
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from ui.amending import show_versions
 from ui.held_study import KEY as HELD
 from ui.held_study import forget_held, show_held
 from ui.presenter import inert
+from ui.reading_room import open_assistant
 from ui.review import show_signing, show_statements
 from ui.volumes import show_volume
 
@@ -40,12 +41,6 @@ STYLE = """<style>
 calc(100vh - 32rem)) !important; flex-basis: auto !important}
 .stMain .stButton button, .stMain .stPopover button {min-height: 1.9rem; padding: 0 .7rem}
 </style>"""
-
-
-@st.cache_resource
-def open_assistant() -> Assistant:
-    """Open one assistant for all sessions of this process; it is safe from several threads."""
-    return Assistant.from_config()
 
 
 def main() -> None:

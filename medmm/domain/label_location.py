@@ -113,5 +113,5 @@ def largest_slice(label_map: LabelMap, *labels: str) -> int | None:
 
     Returns: None if there is none.
     """
-    found = indices_zyx(label_map, *labels)
-    return int(np.bincount(found[:, 0]).argmax()) if len(found) else None
+    counts = np.sum([label_map.voxels_by_slice(label) for label in set(labels)], axis=0)
+    return int(counts.argmax()) if np.any(counts) else None

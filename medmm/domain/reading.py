@@ -284,6 +284,29 @@ class LabelMap:
         values, lengths = zip(*self.runs, strict=True)
         return np.repeat(np.asarray(values, dtype=np.uint8), lengths).reshape(self.shape_zyx)
 
+    def plane(self, index_z: int) -> NDArray[np.uint8]:
+        """Build the label values of one slice, shape (rows, columns), without the others."""
+        rows, columns = self.shape_zyx[1:]
+        values, lengths = np.asarray(self.runs, dtype=np.int64).T
+        ends = np.cumsum(lengths)
+        first, last = index_z * rows * columns, (index_z + 1) * rows * columns
+        part = slice(*np.searchsorted(ends, (first, last), side="right") + np.array([0, 1]))
+        shown = np.minimum(ends[part], last) - np.maximum((ends - lengths)[part], first)
+        plane = np.repeat(values[part].astype(np.uint8), np.maximum(shown, 0))
+        return np.asarray(plane.reshape(rows, columns))
+
+    def voxels_by_slice(self, label: str) -> NDArray[np.int64]:
+        """Count the voxels of a label in every slice, shape (slices,)."""
+        values, lengths = np.asarray(self.runs, dtype=np.int64).T
+        slices, rows, columns = self.shape_zyx
+        of_label = values == (self.labels.index(label) + 1 if label in self.labels else -1)
+        ends = np.cumsum(lengths)
+        before = np.cumsum(lengths * of_label)
+        borders = np.arange(1, slices + 1) * rows * columns
+        run = np.searchsorted(ends, borders)  # the run in which a slice ends
+        up_to = before[run] - of_label[run] * (ends[run] - borders)
+        return np.diff(up_to, prepend=0)
+
     def __post_init__(self) -> None:
         if sum(map(itemgetter(1), self.runs)) != math.prod(self.shape_zyx):
             raise InputError(

@@ -197,7 +197,7 @@ def overlay_pixels(file: CaseFile, source: str, index_z: int) -> NDArray[np.uint
     found = _content(file.reading, source) if file.reading is not None else None
     if isinstance(found, LabelMap):
         if 0 <= index_z < found.shape_zyx[0]:
-            return found.array()[index_z]
+            return found.plane(index_z)
     elif found is not None and index_z == 0:
         return (
             found.array().astype(np.uint8)

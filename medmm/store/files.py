@@ -15,8 +15,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from medmm.domain.errors import InputError, IntegrityError, Unavailable
-from medmm.files import CHUNK_BYTES, digest_of_open, flush, flushed_file, locked, sha256_of
+from medmm.domain.errors import FileGone, InputError, IntegrityError, Unavailable
+from medmm.files import (
+    CHUNK_BYTES,
+    KEY_BYTES,
+    digest_of_open,
+    flush,
+    flushed_file,
+    locked,
+    made_key,
+    sha256_of,
+)
 from medmm.store.object_store import ObjectFault, is_digest
 
 LOCK_STRIPES = 256
@@ -41,11 +50,11 @@ class Objects:
     def path(self, sha256: str) -> Path:
         """Find an object.
 
-        Raises: InputError if `sha256` is not a digest or names nothing here.
+        Raises: InputError if `sha256` is not a digest, FileGone if it names nothing here.
         """
         path = self.place(sha256)
         if not path.is_file():
-            raise InputError(
+            raise FileGone(
                 "no such object in the store", remedy="admit the study again", sha256=sha256
             )
         return path
@@ -257,19 +266,8 @@ def secret(folder: Path, name: str, *, make: bool = True) -> bytes:
     Raises: OSError if they can't be made.
     """
     path = secret_path(folder, name)
-    if make and not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = folder / f".{name}-{secrets.token_hex(8)}"
-        try:
-            with flushed_file(temporary) as out:
-                out.write(secrets.token_bytes(32))
-            with suppress(FileExistsError):  # another process was first: then its key counts
-                os.link(temporary, path)
-            flush(folder)
-        finally:
-            temporary.unlink(missing_ok=True)
-    key = path.read_bytes()
-    if len(key) != 32:
+    key = made_key(path) if make else path.read_bytes()
+    if len(key) != KEY_BYTES:
         raise IntegrityError(
             "a key of this installation is damaged", remedy="restore it from a copy", key=name
         )

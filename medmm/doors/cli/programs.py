@@ -38,7 +38,7 @@ def ui(
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:
     """Open the dashboard on this machine (loopback only)."""
-    app = programs_dir() / "ui" / "app.py"
+    server = programs_dir() / "ui" / "server.py"
     options = {
         "server.address": "localhost",
         "server.port": str(port),
@@ -47,10 +47,13 @@ def ui(
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",  # no traceback, which may carry values, on the page
         "server.fileWatcherType": "none",
+        "server.enableAgentApi": "false",
+        "server.enableStaticServing": "false",
         "theme.primaryColor": "#266d85",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
-    raise typer.Exit(run(["-m", "streamlit", "run", str(app), *flags], session(context).config))
+    flags += [f"--server.allowedHosts={name}" for name in ("localhost", "127.0.0.1")]
+    raise typer.Exit(run(["-m", "streamlit", "run", str(server), *flags], session(context).config))
 
 
 def batch(

@@ -1,0 +1,61 @@
+"""A cookie of medmm's own that tells browsers apart; links are bound to it.
+
+It says nothing of who reads. Scripts can't read it (HttpOnly), and no other site's page makes a
+browser send it (SameSite=Strict). A page that is opened from another site comes without it though
+the browser has one: it is then not replaced, or every other tab's links would end. Streamlit's
+page asks for its host configuration before it opens its WebSocket, and there it is set for good.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE = "medmm_browser"
+HOST_CONFIG = "/_stcore/host-config"
+_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
+_OTHER_SITES = ("cross-site", "same-site")
+
+
+def browser_of(header: str) -> str:
+    """Read the cookie from a Cookie header; "" if it is not there or is none of ours."""
+    try:
+        morsel = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return ""
+    return morsel.value if morsel is not None and _VALUE.fullmatch(morsel.value) else ""
+
+
+class BrowserCookie:
+    """Sets the cookie where a browser has none; pure ASGI, so WebSockets pass untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and set the cookie in its answer."""
+        if scope["type"] != "http" or not _may_set(scope):
+            await self._app(scope, receive, send)
+            return
+        secure = "; Secure" if scope.get("scheme") == "https" else ""
+        cookie = f"{COOKIE}={secrets.token_urlsafe(32)}; Path=/; HttpOnly; SameSite=Strict{secure}"
+
+        async def with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("set-cookie", cookie)
+            await send(message)
+
+        await self._app(scope, receive, with_cookie)
+
+
+def _may_set(scope: Scope) -> bool:
+    """Tell whether a browser lacks the cookie, and would have sent it if it had one."""
+    headers = Headers(scope=scope)
+    if browser_of(headers.get("cookie", "")) or headers.get("sec-fetch-site") in _OTHER_SITES:
+        return False
+    page = headers.get("sec-fetch-dest") in (None, "document") and scope["method"] == "GET"
+    return page or scope["path"].endswith(HOST_CONFIG)

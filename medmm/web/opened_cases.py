@@ -1,0 +1,111 @@
+"""The cases that readers have open in this process, and in which browser they read.
+
+A page's look at a case is the logged one, and the frames of the case are covered by it. Where a
+link is used in a process that has not opened its case (after a restart, or beside the page's own),
+the case is opened there first, which is a logged look of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from medmm.assistant import Assistant
+from medmm.domain.errors import PermissionDenied
+from medmm.domain.report import CaseFile, Reader
+from medmm.domain.roles import require
+from medmm.web.frame_links import LIFETIME_S, CaseLinks, FrameLink, LinkSigner, browser_digest
+
+K = TypeVar("K")
+V = TypeVar("V")
+MOST_CASES = 64
+MOST_BROWSERS = 1024
+Key = tuple[str, str, bool]  # reader, case, blind
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    file: CaseFile
+    until: float
+
+
+class OpenedCases:
+    """Cases by who has them open; thread-safe."""
+
+    def __init__(self, assistant: Assistant, now: Callable[[], float]) -> None:
+        self.assistant, self._now = assistant, now
+        self.signer = LinkSigner.of_folder(assistant.settings.data_dir, now)
+        self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._cases: OrderedDict[Key, _Opened] = OrderedDict()
+        self._readers: OrderedDict[str, str] = OrderedDict()
+
+    def links(self, file: CaseFile, reader: Reader, cookie: str) -> CaseLinks:
+        """Give a page the links of a case that it has looked at.
+
+        Args:
+            cookie: of the browser that shows the page; without one the links open nothing.
+        """
+        self._keep((reader.id, file.case.id, file.blind), file)
+        if cookie:
+            with self._lock:
+                _put(self._readers, browser_digest(cookie), reader.id, MOST_BROWSERS)
+        return CaseLinks(
+            signer=self.signer,
+            reader=reader.id,
+            case=file.case.id,
+            cookie=cookie,
+            blind=file.blind,
+        )
+
+    def file(self, link: FrameLink) -> CaseFile:
+        """Give the case of a link, if its reader may still look at it.
+
+        Raises: PermissionDenied if the reader is gone, may not look at cases, or another one reads
+            in this browser now; and as `Assistant.case`.
+        """
+        require("case", self.reader(link))
+        key = (link.reader, link.case, link.blind)
+        if (found := self._kept(key)) is not None:
+            return found
+        with self._opening:  # of many frames that are asked for at once, one opens the case
+            found = self._kept(key)
+            if found is None:
+                found = self.assistant.case(link.case, blind=link.blind, by=link.reader)
+                self._keep(key, found)
+        return found
+
+    def reader(self, link: FrameLink) -> Reader:
+        """Find the reader of a link in the directory, as the role is now.
+
+        Raises: PermissionDenied if there is none, or another one reads in this browser now.
+        """
+        with self._lock:
+            bound = self._readers.get(link.browser, link.reader)
+        if bound != link.reader:
+            raise PermissionDenied(
+                "the link was made for another reader",
+                remedy="open the case again as who reads now",
+                reader=link.reader,
+            )
+        return self.assistant.reader_named(link.reader)
+
+    def _kept(self, key: Key) -> CaseFile | None:
+        with self._lock:
+            found = self._cases.get(key)
+        return found.file if found is not None and self._now() < found.until else None
+
+    def _keep(self, key: Key, file: CaseFile) -> None:
+        opened = _Opened(file, self._now() + LIFETIME_S)
+        with self._lock:
+            _put(self._cases, key, opened, MOST_CASES)
+
+
+def _put(kept: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > most:
+        kept.popitem(last=False)
