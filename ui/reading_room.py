@@ -8,7 +8,7 @@ import streamlit as st
 
 from medmm.assistant import Assistant
 from medmm.domain.report import CaseFile, Reader
-from medmm.web.browser_cookie import COOKIE
+from medmm.web.browser_cookie import browser_of
 from medmm.web.frame_links import CaseLinks
 from medmm.web.opened_cases import OpenedCases
 
@@ -30,4 +30,4 @@ def case_links(file: CaseFile, reader: Reader) -> CaseLinks:
 
     They end after ten minutes at most: a page that stays open runs again before.
     """
-    return opened_cases().links(file, reader, st.context.cookies.get(COOKIE, ""))
+    return opened_cases().links(file, reader, browser_of(st.context.cookies))

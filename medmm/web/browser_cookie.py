@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "medmm_browser"
@@ -21,13 +22,10 @@ _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 _OTHER_SITES = ("cross-site", "same-site")
 
 
-def browser_of(header: str) -> str:
-    """Read the cookie from a Cookie header; "" if it is not there or is none of ours."""
-    try:
-        morsel = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel is not None and _VALUE.fullmatch(morsel.value) else ""
+def browser_of(cookies: Mapping[str, str]) -> str:
+    """Take the cookie from those of a request; "" if it is not there or is none of ours."""
+    value = cookies.get(COOKIE, "")
+    return value if _VALUE.fullmatch(value) else ""
 
 
 class BrowserCookie:
@@ -55,7 +53,10 @@ class BrowserCookie:
 def _may_set(scope: Scope) -> bool:
     """Tell whether a browser lacks the cookie, and would have sent it if it had one."""
     headers = Headers(scope=scope)
-    if browser_of(headers.get("cookie", "")) or headers.get("sec-fetch-site") in _OTHER_SITES:
+    if (
+        browser_of(cookie_parser(headers.get("cookie", "")))
+        or headers.get("sec-fetch-site") in _OTHER_SITES
+    ):
         return False
     page = headers.get("sec-fetch-dest") in (None, "document") and scope["method"] == "GET"
     return page or scope["path"].endswith(HOST_CONFIG)

@@ -30,7 +30,7 @@ from medmm.domain.version import __version__
 from medmm.presentation.drawn_frame import DrawnAs, drawn_frame
 from medmm.presentation.overlays import overlay_pixels
 from medmm.presentation.viewer_data import frame_body
-from medmm.web.browser_cookie import COOKIE
+from medmm.web.browser_cookie import browser_of
 from medmm.web.decoding_threads import DecodingThreads
 from medmm.web.frame_links import FrameLink, LinkKind
 from medmm.web.opened_cases import OpenedCases
@@ -85,7 +85,7 @@ class Asked:
             token=request.path_params["token"],
             part=request.path_params.get("part", ""),
             query=request.query_params,
-            cookie=request.cookies.get(COOKIE, ""),
+            cookie=browser_of(request.cookies),
             tags=tuple(tag.strip().removeprefix("W/") for tag in tags),
         )
 

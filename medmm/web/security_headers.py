@@ -14,7 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # What a reading room never needs of a browser
-_OFF = ("camera", "display-capture", "geolocation", "payment", "usb", "serial", "bluetooth", "hid")
+_OFF = ("camera", "display-capture", "geolocation", "payment", "usb", "serial", "hid")
 
 
 def content_security_policy(script_hashes: Iterable[str] = ()) -> str:
