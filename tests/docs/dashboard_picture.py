@@ -75,12 +75,17 @@ def with_digest(png: bytes, sha256: str) -> bytes:
     return out.getvalue()
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens at now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def dashboard(config: Path) -> Iterator[str]:
     """The dashboard on a free port of this machine as long as it is needed; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [
         sys.executable,
         "-m",
@@ -97,7 +102,7 @@ def dashboard(config: Path) -> Iterator[str]:
             command, cwd=config.parent, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
         yield f"http://localhost:{port}"
     finally:
         server.terminate()
@@ -108,7 +113,8 @@ def dashboard(config: Path) -> Iterator[str]:
             server.wait()
 
 
-def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
+def wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait until a server answers."""
     end = time.monotonic() + WAIT_S
     while time.monotonic() < end:
         try:

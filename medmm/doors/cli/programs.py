@@ -39,21 +39,27 @@ def ui(
 ) -> None:
     """Open the dashboard on this machine (loopback only)."""
     server = programs_dir() / "ui" / "server.py"
+    flags = streamlit_flags(port, browser=browser)
+    raise typer.Exit(run(["-m", "streamlit", "run", str(server), *flags], session(context).config))
+
+
+def streamlit_flags(port: int, *, browser: bool) -> list[str]:
+    """List the flags of `streamlit run`: flags come before its environment and its files."""
     options = {
         "server.address": "localhost",
         "server.port": str(port),
         "server.headless": "false" if browser else "true",
+        "server.enableAgentApi": "false",
+        "server.enableStaticServing": "false",
+        "server.enableXsrfProtection": "true",
+        "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",  # no traceback, which may carry values, on the page
-        "server.fileWatcherType": "none",
-        "server.enableAgentApi": "false",
-        "server.enableStaticServing": "false",
         "theme.primaryColor": "#266d85",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
-    flags += [f"--server.allowedHosts={name}" for name in ("localhost", "127.0.0.1")]
-    raise typer.Exit(run(["-m", "streamlit", "run", str(server), *flags], session(context).config))
+    return [*flags, *(f"--server.allowedHosts={name}" for name in ("localhost", "127.0.0.1"))]
 
 
 def batch(
