@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 from PIL import Image
@@ -26,27 +26,37 @@ class DrawnAs:
     Attributes:
         size_px: its longest side, at most; a smaller frame is not enlarged.
         window: None for what the frame shows first.
+        inverted: whether small values are white; None for what the frame says.
         form: "png" or "jpeg".
     """
 
     size_px: int = USUAL_PX
     window: Window | None = None
+    inverted: bool | None = None
     form: str = "png"
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> DrawnAs:
-        """Read `size`, `center`, `width`, `function` and `format`.
+        """Read `longest_px`, `center`, `width`, `function`, `inverted` and `format`.
 
         Raises: InputError if one can't be used.
         """
-        form, size = query.get("format", "png"), _number(query, "size", USUAL_PX)
+        form, size = query.get("format", "png"), _number(query, "longest_px", USUAL_PX)
+        inverted = query.get("inverted", "")
         if form not in _MEDIA_TYPES:
             raise InputError("no such picture format", remedy="ask for png or jpeg")
         if not SMALLEST_PX <= size <= LARGEST_PX:
             raise InputError(
                 "no such picture size", remedy=f"ask for {SMALLEST_PX} to {LARGEST_PX} pixels"
             )
-        return cls(size_px=int(size), window=_window(query), form=form)
+        if inverted not in ("", "0", "1"):
+            raise InputError("inverted is neither 0 nor 1", remedy="write 0 or 1")
+        return cls(
+            size_px=int(size),
+            window=_window(query),
+            inverted=inverted == "1" if inverted else None,
+            form=form,
+        )
 
     @property
     def media_type(self) -> str:
@@ -84,6 +94,8 @@ def drawn_frame(frame: StoredFrame, drawn: DrawnAs, aspect: float = 1.0) -> byte
     Args:
         aspect: height of a pixel over its width.
     """
+    if drawn.inverted is not None:
+        frame = replace(frame, inverted=drawn.inverted)
     grey = grey_bytes(frame.grey(drawn.window), drawn.size_px, aspect=aspect)
     target = BytesIO()
     image = Image.fromarray(grey)

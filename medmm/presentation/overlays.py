@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -43,6 +43,7 @@ class Overlay:
         label: its value in a label map.
         box_xyxy: of a heat-map or a box, fractions of the film.
         slices: first and last slice (from 0, inclusive) with a label.
+        grid_yx: rows and columns of its pixels; None for a box.
     """
 
     kind: OverlayKind
@@ -53,6 +54,7 @@ class Overlay:
     label: int | None = None
     box_xyxy: tuple[float, float, float, float] | None = None
     slices: tuple[int, int] | None = None
+    grid_yx: tuple[int, int] | None = None
     statements: tuple[str, ...] = ()
 
 
@@ -74,17 +76,7 @@ def overlays(file: CaseFile) -> tuple[Overlay, ...]:
     named = {place.id: place.overlays for place in statement_places(file)}
     found = (*_heats(file, reading), *_masks(file, reading), *_labels(reading))
     return tuple(
-        Overlay(
-            kind=one.kind,
-            id=one.id,
-            series=one.series,
-            source=one.source,
-            name=one.name,
-            label=one.label,
-            box_xyxy=one.box_xyxy,
-            slices=one.slices,
-            statements=tuple(number for number, ids in named.items() if one.id in ids),
-        )
+        replace(one, statements=tuple(n for n, ids in named.items() if one.id in ids))
         for one in found
     )
 
@@ -137,7 +129,10 @@ def _film(file: CaseFile, image: FrameReference | None) -> Iterator[str]:
 def _heats(file: CaseFile, reading: Reading) -> Iterator[Overlay]:
     for finding in reading.findings:
         region = finding.region
-        for film in _film(file, region.image) if region is not None else ():
+        if region is None:
+            continue
+        grid = (len(region.heat), len(region.heat[0]))
+        for film in _film(file, region.image):
             for kind in (OverlayKind.HEAT, OverlayKind.BOX):
                 yield Overlay(
                     kind=kind,
@@ -145,7 +140,8 @@ def _heats(file: CaseFile, reading: Reading) -> Iterator[Overlay]:
                     series=film,
                     source=f"heat:{finding.name}" if kind is OverlayKind.HEAT else "",
                     name=finding_term(finding.name).words,
-                    box_xyxy=region.box_xyxy if region is not None else None,
+                    box_xyxy=region.box_xyxy,
+                    grid_yx=grid if kind is OverlayKind.HEAT else None,
                 )
 
 
@@ -154,7 +150,12 @@ def _masks(file: CaseFile, reading: Reading) -> Iterator[Overlay]:
         for film in _film(file, mask.image):
             source = f"mask:{mask.name}"
             yield Overlay(
-                kind=OverlayKind.MASK, id=source, series=film, source=source, name=mask.name
+                kind=OverlayKind.MASK,
+                id=source,
+                series=film,
+                source=source,
+                name=mask.name,
+                grid_yx=mask.shape_yx,
             )
 
 
@@ -171,6 +172,7 @@ def _labels(reading: Reading) -> Iterator[Overlay]:
                 name=f"{label_map.name}: {label}",
                 label=number,
                 slices=extent.slices if extent else None,
+                grid_yx=label_map.shape_zyx[1:],
             )
 
 

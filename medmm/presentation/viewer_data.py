@@ -147,6 +147,7 @@ class ViewerSeries:
             "affine_lps_mm": [list(row) for row in affine] if affine else None,
             "spacing_yx_mm": list(self.spacing_yx_mm) if self.spacing_yx_mm else None,
             "spacing_z_mm": self.spacing_z_mm,
+            "slices_even": self.spacing_z_mm is not None,
             "spacing_meaning": meaning.value if meaning else None,
             "pixel_aspect": self.pixel_aspect,
             "frame_of_reference": self.frame_of_reference,
@@ -173,6 +174,7 @@ class ViewerStudy:
     overlay_urls: Mapping[str, str]
     statements: tuple[StatementPlace, ...]
     shown_statement: str | None = None
+    place: tuple[str, int] | None = None
 
     def text(self) -> str:
         """Write it as the one JSON text that goes to the viewer."""
@@ -192,6 +194,7 @@ class ViewerStudy:
                     for one in self.statements
                 ],
                 "shown_statement": self.shown_statement,
+                "place": {"series": self.place[0], "slice": self.place[1]} if self.place else None,
             },
             allow_nan=False,
         )
@@ -206,6 +209,8 @@ class ViewerStudy:
             "url": self.overlay_urls.get(one.id),
             "box_xyxy": list(one.box_xyxy) if one.box_xyxy else None,
             "slices": list(one.slices) if one.slices else None,
+            "rows": one.grid_yx[0] if one.grid_yx else None,
+            "columns": one.grid_yx[1] if one.grid_yx else None,
             "statements": list(one.statements),
         }
 
@@ -217,6 +222,7 @@ def viewer_study(
     order: Callable[[CaseFile], tuple[Volume, ...]] | None = None,
     draft_digest: str | None = None,
     shown_statement: str | None = None,
+    place: tuple[str, int] | None = None,
 ) -> ViewerStudy:
     """Make what the viewer is told of a case.
 
@@ -225,6 +231,7 @@ def viewer_study(
 
     Args:
         order: the series in the order of the page; that of the study without it.
+        place: series and slice at which the viewer opens, where a reader was before.
     """
     places, laid = statement_places(file), overlays(file)
     first = {place.series: place.slice for place in reversed(places)}
@@ -240,6 +247,7 @@ def viewer_study(
         overlay_urls=dict(_overlay_urls(laid, links)),
         statements=places,
         shown_statement=shown_statement,
+        place=place,
     )
 
 

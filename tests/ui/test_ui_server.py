@@ -189,7 +189,7 @@ def test_a_case_in_a_real_browser(dashboard: Dashboard) -> None:
         )
         assert (fetched["status"], fetched["coding"]) == (200, None), "raw bytes are not packed"
         facts = json.loads(fetched["tail"])
-        picture = links.pictures(dashboard.series).format(index=0) + "?size=128&format=jpeg"
+        picture = links.pictures(dashboard.series).format(index=0) + "?longest_px=128&format=jpeg"
         size = tab.evaluate(
             """path => new Promise(done => { const image = new Image();
             image.onload = () => done([image.naturalWidth, image.naturalHeight]); image.onerror = () => done(null); image.src = path; })""",

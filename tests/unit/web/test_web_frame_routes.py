@@ -187,21 +187,27 @@ def test_every_overlay_of_a_case_comes_as_one_byte_a_pixel(room: Room) -> None:
 def test_a_picture_is_drawn_at_the_size_and_in_the_window_asked_for(room: Room) -> None:
     volume = volume_of(room)
     path = room.links().pictures(volume.sha256).format(index=0)
-    answer = room.get(f"{path}?size=64&center=1000&width=500&function=LINEAR_EXACT")
+    answer = room.get(f"{path}?longest_px=64&center=1000&width=500&function=LINEAR_EXACT")
     assert answer.headers["content-type"] == "image/png"
     image = np.asarray(Image.open(BytesIO(answer.content)))
     assert max(image.shape) <= 64
     window = Window.of_range(750, 1250)
     whole = volume.stored_frame(0).grey(window)
     assert abs(float(image.mean()) / 255 - float(whole.mean())) < 0.02
-    jpeg = room.get(f"{path}?size=64&format=jpeg")
+    turned = room.get(
+        f"{path}?longest_px=64&center=1000&width=500&function=LINEAR_EXACT&inverted=1"
+    )
+    negative = np.asarray(Image.open(BytesIO(turned.content))).astype(int)
+    assert np.abs(negative + image.astype(int) - 255).max() <= 1
+    jpeg = room.get(f"{path}?longest_px=64&format=jpeg")
     assert jpeg.headers["content-type"] == "image/jpeg"
     assert jpeg.headers["etag"] != answer.headers["etag"]
     for wrong in (
-        "size=0",
-        "size=nan",
-        "size=x",
+        "longest_px=0",
+        "longest_px=nan",
+        "longest_px=x",
         "format=gif",
+        "inverted=2",
         "center=1",
         "center=1&width=0",
         "center=1&width=2&function=CUBE",
