@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError
 
-Values = NDArray[np.uint16] | NDArray[np.int16]
+Values = NDArray[np.integer]  # uint16 or int16
 LARGEST = 2**16 - 1
 LUT_WHITE = 255  # the grey that a look-up table gives for white
 

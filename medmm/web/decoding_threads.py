@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
@@ -41,7 +41,8 @@ class DecodingThreads:
         try:
             future = asyncio.get_running_loop().run_in_executor(self._threads, work)
             gone = asyncio.ensure_future(_closed(request))
-            await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
+            either: tuple[asyncio.Future[Any], ...] = (future, gone)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not future.done() and future.cancel():
                 return None
             gone.cancel()

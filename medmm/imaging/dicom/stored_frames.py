@@ -107,7 +107,8 @@ def fitted_to_16_bits(
     if ends is None:
         ends = (float(signal.min()), float(signal.max())) if signal.size else (0.0, 0.0)
     low, high = ends
-    window = Window.of_range(*sorted((low * slope + intercept, high * slope + intercept)))
+    darkest, brightest = sorted((low * slope + intercept, high * slope + intercept))
+    window = Window.of_range(darkest, brightest)
 
     def frame(kept: Values, times: float, plus: float, *, exact: bool) -> StoredFrame:
         return StoredFrame(
@@ -121,8 +122,7 @@ def fitted_to_16_bits(
 
     if values.dtype.kind in "iub" and values.dtype.itemsize <= 2:
         unsigned = values.dtype.kind in "ub"
-        kept = values.astype(np.uint16 if unsigned else np.int16)
-        return frame(kept, 1.0, 0.0, exact=True)
+        return frame(values.astype(np.uint16 if unsigned else np.int16), 1.0, 0.0, exact=True)
     numbers = values.astype(np.float64)
     if background is not None:
         numbers[background] = low
