@@ -15,7 +15,7 @@ from medmm.web.opened_cases import OpenedCases
 
 @st.cache_resource(show_spinner=False)
 def open_assistant() -> Assistant:
-    """Open one assistant for pages and routes of this process; it is safe from several threads."""
+    """Open one assistant for the pages and routes of this process."""
     return Assistant.from_config()
 
 

@@ -1,1 +1,1 @@
-"""What pages and interfaces share of HTTP: links, frames, headers, cookies, the viewer's files."""
+"""What pages and interfaces share of HTTP: links, frames, headers, cookies."""

@@ -1,4 +1,4 @@
-"""Work that blocks, off the event loop: some at a time, and no more waiting than can be served.
+"""Work that blocks, off the event loop: a few at a time, and not too many waiting.
 
 Pages, frames and the health check share one event loop; a picture that is decoded on it holds all
 of them.

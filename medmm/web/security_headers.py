@@ -1,4 +1,4 @@
-"""Headers that keep a page to itself: what it may load, run, send, and who may show it in a frame.
+"""Headers that keep a page to itself: what it may load, run and send, and who frames it.
 
 Source: Content Security Policy Level 3 (W3C), Fetch (WHATWG), Permissions Policy (W3C).
 """

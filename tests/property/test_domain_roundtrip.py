@@ -165,8 +165,16 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     },
     Acceptance: {"chosen_burden": st.floats(0.01, 0.99)},
 }
-# What is made for one call to a model, of pixels, settings and words; nothing of it is kept as JSON.
-NEVER_KEPT = {"Picture", "Instruction", "ModelServer"}
+# What is made for one call to a model, or for a viewer, of pixels, settings and words; nothing of it is kept as JSON.
+NEVER_KEPT = {
+    "Picture",
+    "Instruction",
+    "ModelServer",
+    "Window",
+    "GreyTable",
+    "StoredFrame",
+    "SentFrame",
+}
 FIRST_VERSION = {
     "version": 1,
     "replaces": None,

@@ -102,7 +102,7 @@ def load_slices(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDA
 
 
 def load_stored(path: Path, frame_numbers: Sequence[int] = ()) -> list[StoredFrame]:
-    """Load the slices of one file before their windows; args, order and raises as `load_slices`."""
+    """Load the slices of one file before their windows; otherwise as `load_slices`."""
     return _frames(path, frame_numbers, stored_frame)
 
 
