@@ -37,6 +37,7 @@ from medmm.domain.report import (
     SignedReport,
     SignedStatement,
 )
+from medmm.domain.shown import Shown
 from medmm.domain.study import Modality, NotEvaluable, Release, Study
 from medmm.domain.study_inspection import Capabilities, FoundStudy, Inspection, ModelRow
 from medmm.domain.worklist import CaseFilter, Page
@@ -74,13 +75,15 @@ class Assistant:
     Safe from several threads and processes. Every verb checks the role of who asks, commits its
     result together with its audit entry, and leaves an entry when it fails.
 
-    Three arguments mean the same in every verb:
+    Four arguments mean the same in every verb:
         case_id: the id of a case, as `open_case` and `cases` give it.
         by: a reader, or the id of one under `readers:` of the settings or in the directory; without
             it the service that the settings name under `actor:` acts, where the verb allows that.
         key: an idempotency key. The same verb under the same key with the same request gives the
             first result again, for `replay_days` of the settings; another request under it is a
             StateError.
+        shown: what the reader saw when acting, as `Shown.of(file, identity)` takes it down; then
+            nothing is done to a case that is not so any more, or to another one.
 
     Raises: the errors of `medmm.domain.errors`. Besides those that a verb names: PermissionDenied
         if `by` is unknown or its role may not; StateError after `close`; InputError if an argument
@@ -292,7 +295,13 @@ class Assistant:
         return cases.open_case(self._house, Asked(by, key), study_uid)
 
     def draft(
-        self, case_id: str, *, again: bool = True, by: By | None = None, key: str | None = None
+        self,
+        case_id: str,
+        *,
+        again: bool = True,
+        shown: Shown | None = None,
+        by: By | None = None,
+        key: str | None = None,
     ) -> CheckedDraft:
         """Draft a case: read its images, write statements, and check each of them.
 
@@ -308,7 +317,7 @@ class Assistant:
             >>> for statement in draft.statements:
             ...     print(statement.text, draft.failed(statement.id))
         """
-        return writing.draft(self._house, Asked(by, key), case_id, again)
+        return writing.draft(self._house, Asked(by, key), case_id, again, shown)
 
     def drafts(self, case_id: str, *, by: By | None = None) -> tuple[DraftVersion, ...]:
         """List every version of a case's draft.
@@ -387,7 +396,13 @@ class Assistant:
         claiming.unclaim(self._house, Asked(by, key), case_id)
 
     def decide(
-        self, case_id: str, decisions: Sequence[Decision], *, by: By, key: str | None = None
+        self,
+        case_id: str,
+        decisions: Sequence[Decision],
+        *,
+        by: By,
+        shown: Shown | None = None,
+        key: str | None = None,
     ) -> CheckedDraft:
         """Keep what a reader decides on the statements of a draft.
 
@@ -411,9 +426,11 @@ class Assistant:
             ...     by="reader-1",
             ... )
         """
-        return deciding.decide(self._house, Asked(by, key), case_id, decisions)
+        return deciding.decide(self._house, Asked(by, key), case_id, decisions, shown)
 
-    def sign(self, case_id: str, *, by: By, key: str | None = None) -> SignedReport:
+    def sign(
+        self, case_id: str, *, by: By, shown: Shown | None = None, key: str | None = None
+    ) -> SignedReport:
         """Sign what was decided.
 
         Returns: the first version of the report; the reader's claim on the case ends.
@@ -425,7 +442,7 @@ class Assistant:
         Example:
             >>> report = assistant.sign(case.id, by="reader-1")
         """
-        return deciding.sign(self._house, Asked(by, key), case_id)
+        return deciding.sign(self._house, Asked(by, key), case_id, shown)
 
     def amend(
         self,
@@ -435,6 +452,7 @@ class Assistant:
         reason: str,
         by: By,
         correction: bool = False,
+        shown: Shown | None = None,
         key: str | None = None,
     ) -> SignedReport:
         """Change a signed report by signing these decisions over those that were signed.
@@ -461,10 +479,19 @@ class Assistant:
             ...     by="reader-1",
             ... )
         """
-        return amending.amend(self._house, Asked(by, key), case_id, decisions, reason, correction)
+        return amending.amend(
+            self._house, Asked(by, key), case_id, decisions, reason, correction, shown
+        )
 
     def addendum(
-        self, case_id: str, text: str, *, reason: str, by: By, key: str | None = None
+        self,
+        case_id: str,
+        text: str,
+        *,
+        reason: str,
+        by: By,
+        shown: Shown | None = None,
+        key: str | None = None,
     ) -> SignedReport:
         """Add words to a signed report, whose own words stay.
 
@@ -483,10 +510,16 @@ class Assistant:
             ...     case.id, "Discussed with the ward.", reason="call from the ward", by="reader-1"
             ... )
         """
-        return amending.addendum(self._house, Asked(by, key), case_id, text, reason)
+        return amending.addendum(self._house, Asked(by, key), case_id, text, reason, shown)
 
     def withdraw(
-        self, case_id: str, *, reason: str, by: By, key: str | None = None
+        self,
+        case_id: str,
+        *,
+        reason: str,
+        by: By,
+        shown: Shown | None = None,
+        key: str | None = None,
     ) -> SignedReport:
         """Withdraw a signed report: from then on no finding of it is valid.
 
@@ -502,7 +535,7 @@ class Assistant:
         Example:
             >>> assistant.withdraw(case.id, reason="images of another patient", by="reader-1")
         """
-        return amending.withdraw(self._house, Asked(by, key), case_id, reason)
+        return amending.withdraw(self._house, Asked(by, key), case_id, reason, shown)
 
     def publish(
         self, report_id: str, *, to: str | Path, by: By | None = None, key: str | None = None

@@ -23,7 +23,7 @@ from medmm.domain.model_standing import ModelStanding
 from medmm.domain.priority import CasePriority
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
-from medmm.domain.report import CaseState, Decision, SignedReport
+from medmm.domain.report import CaseFile, CaseState, Decision, SignedReport
 from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.store import (
@@ -33,6 +33,7 @@ from medmm.store import (
     leases,
     log_coverage,
     model_trials,
+    reads,
     replays,
     tables,
     worklist,
@@ -234,6 +235,20 @@ class Step:
             tables.cases.c.study_uid == study_uid
         )
         return {row.id: CaseState(row.state) for row in self._connection.execute(query)}
+
+    def case_file(self, case_id: str) -> CaseFile:
+        """Read everything of one case as it stands in this step.
+
+        Raises: IntegrityError if a part is not what the log says.
+        """
+        return reads.case_file(self._connection, case_id)
+
+    def identity(self, patient_key: str) -> PatientIdentity:
+        """Read who a patient key is, as it stands in this step.
+
+        Raises: IntegrityError if that is not what its last entry in the log says.
+        """
+        return reads.identity(self._connection, self._secret, patient_key)
 
     def set_priority(self, case_id: str, priority: CasePriority) -> None:
         """Keep how urgent a case is, in place of what was said before."""

@@ -9,6 +9,8 @@ from medmm import grounding, review
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import CheckedDraft, Outcome
 from medmm.domain.report import CaseFile, Decision, SignedReport, SignedStatement
+from medmm.domain.shown import Shown
+from medmm.verbs import showing
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
@@ -17,16 +19,22 @@ from medmm.verbs.verb import kept, look, verb
 @verb(
     "decide",
     kept(CheckedDraft),
-    request=lambda house, case_id, decisions: {
+    # what was shown is no part of what is asked for: a repeated call sees what the first one made
+    request=lambda house, case_id, decisions, shown: {
         "case": case_id,
         "decisions": to_json(tuple(decisions)),
     },
 )
 def decide(
-    house: House, call: VerbCall, case_id: str, decisions: Sequence[Decision]
+    house: House,
+    call: VerbCall,
+    case_id: str,
+    decisions: Sequence[Decision],
+    shown: Shown | None,
 ) -> CheckedDraft:
     """Keep what a reader decided; see `Assistant.decide`."""
     file = house.store.case_file(case_id)
+    showing.refuse_unlike(house, shown, file, _decided_on(file, decisions))
     state = review.advance(file.state, review.Act.DECIDE)
     merged = review.decide(file, decisions, call.actor)
     draft = review.draft_of(file)
@@ -34,10 +42,18 @@ def decide(
     with house.store.step() as step:
         step.refuse_others(case_id, call.actor.id, house.clock())
         step.refuse_drafting(case_id, house.clock())
+        showing.refuse_changed(step, shown, file)
         step.save_decisions(case_id, merged, expected=file.decisions)
         step.set_state(case_id, state, expected=file.state)
         call.done(step, draft, case_id, decisions=len(decisions), decided=len(merged), **marked)
     return draft
+
+
+def _decided_on(file: CaseFile, decisions: Sequence[Decision]) -> set[str]:
+    """List the statements that decisions are about, with the summaries that follow them."""
+    named = {decision.statement_id for decision in decisions}
+    drafted = file.draft.statements if file.draft else ()
+    return named | {s.id for s in drafted if s.summarises in named}
 
 
 def marks(file: CaseFile) -> dict[str, str]:
@@ -51,16 +67,18 @@ def as_it_stands(house: House, value: object) -> SignedReport:
     return house.store.report(from_json(SignedReport, value).id)
 
 
-@verb("sign", as_it_stands, request=lambda house, case_id: {"case": case_id})
-def sign(house: House, call: VerbCall, case_id: str) -> SignedReport:
+@verb("sign", as_it_stands, request=lambda house, case_id, shown: {"case": case_id})
+def sign(house: House, call: VerbCall, case_id: str, shown: Shown | None) -> SignedReport:
     """Sign what was decided; see `Assistant.sign`."""
     file = house.store.case_file(case_id)
+    showing.refuse_unlike(house, shown, file)
     state = review.advance(file.state, review.Act.SIGN)
     review.refuse_outgrown(file, house.store.study(file.case.study.uid))
     report = review.sign(file, call.actor, house.clock())
     with house.store.step() as step:
         step.refuse_others(case_id, call.actor.id, house.clock())
         step.refuse_drafting(case_id, house.clock())
+        showing.refuse_changed(step, shown, file)
         step.unclaim(case_id)
         step.set_state(case_id, state, expected=file.state)
         step.save_report(report, decisions=file.decisions)

@@ -78,7 +78,7 @@ def test_every_argument_of_a_verb_is_described(name: str) -> None:
     """By, key and case_id are, once, in the docstring of the class."""
     text = inspect.getdoc(getattr(Assistant, name)) or ""
     for argument in inspect.signature(getattr(Assistant, name)).parameters:
-        where = inspect.getdoc(Assistant) if argument in ("by", "key", "case_id") else text
+        where = inspect.getdoc(Assistant) if argument in ("by", "key", "case_id", "shown") else text
         assert argument == "self" or f"{argument}: " in (where or ""), argument
 
 
