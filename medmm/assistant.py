@@ -40,7 +40,8 @@ from medmm.domain.report import (
 from medmm.domain.shown import Shown
 from medmm.domain.study import Modality, NotEvaluable, Release, Study
 from medmm.domain.study_inspection import Capabilities, FoundStudy, Inspection, ModelRow
-from medmm.domain.worklist import CaseFilter, Page
+from medmm.domain.unfinished_text import UnfinishedText
+from medmm.domain.worklist import ALL_CASES, CaseFilter, Page, SavedFilter, Worklist
 from medmm.verbs import (
     Asked,
     By,
@@ -59,6 +60,7 @@ from medmm.verbs import (
     outgoing,
     publishing,
     reading,
+    reading_room,
     watching,
     writing,
 )
@@ -362,7 +364,13 @@ class Assistant:
         return cases.prioritise(self._house, Asked(by, key), case_id, priority, reason)
 
     def claim(
-        self, case_id: str, *, by: By, minutes: int | None = None, key: str | None = None
+        self,
+        case_id: str,
+        *,
+        by: By,
+        minutes: int | None = None,
+        since: datetime | None = None,
+        key: str | None = None,
     ) -> Lease:
         """Claim a case to work on it, or renew the claim.
 
@@ -371,29 +379,36 @@ class Assistant:
 
         Args:
             minutes: from now on, 1 to 1440; without it `claim_minutes` of the settings.
+            since: the beginning of the lease that an open page holds: then it is renewed, and if it
+                was lost meanwhile, no other is begun in its place.
 
         Returns: the lease, with its holder and its end.
-        Raises: StateError naming the holder while another reader has it, or if nothing can be done
-            on it any more; InputError if `minutes` is out of range; Unavailable if another took it
-            at the same moment.
+        Raises: StateError naming the holder while another reader has it, if the lease was lost
+            (`lease` is in its `where`), or if nothing can be done on it any more; InputError if
+            `minutes` is out of range; Unavailable if another took it at the same moment.
 
         Example:
             >>> lease = assistant.claim(case.id, by="reader-1", minutes=20)
             >>> lease.until
         """
-        return claiming.claim(self._house, Asked(by, key), case_id, minutes)
+        return claiming.claim(self._house, Asked(by, key), case_id, minutes, since)
 
-    def unclaim(self, case_id: str, *, by: By, key: str | None = None) -> None:
+    def unclaim(
+        self, case_id: str, *, by: By, since: datetime | None = None, key: str | None = None
+    ) -> None:
         """Give a claimed case back; an administrator frees anybody's.
 
         If nobody has claimed it, nothing changes.
 
-        Raises: StateError naming the holder while another reader has it.
+        Args:
+            since: the beginning of the lease that is given back: then no later one is ended.
+
+        Raises: StateError naming the holder while another reader has it, or if that lease was lost.
 
         Example:
             >>> assistant.unclaim(case.id, by="reader-1")
         """
-        claiming.unclaim(self._house, Asked(by, key), case_id)
+        claiming.unclaim(self._house, Asked(by, key), case_id, since)
 
     def decide(
         self,
@@ -901,6 +916,152 @@ class Assistant:
             acquired_to=acquired_to,
         )
         return cases.cases(self._house, by, wanted, Page(limit=limit, after=after, order=order))
+
+    def worklist(
+        self,
+        wanted: CaseFilter = ALL_CASES,
+        *,
+        search: str = "",
+        limit: int = 50,
+        after: str | None = None,
+        order: Order = Order.URGENCY,
+        by: By | None = None,
+    ) -> Worklist:
+        """List a page of the worklist with who its cases are.
+
+        Identities are given to roles that may see them; one entry of the log names all cases of the
+        page.
+
+        Args:
+            wanted: what the cases have in common.
+            search: parts of a name (accents, case and ways of writing folded), a patient ID, a
+                number of the order, or a Study UID; for roles that may see identities.
+            limit: at most so many, 1 to 200.
+            after: `CaseSummary.place` of the last case of the page before.
+            order: by urgency, or newest first.
+
+        Returns: the rows, how many there are on all pages, counts by state, priority and modality,
+            and the entry of the log that the page shows (see `arrived`).
+        Raises: InputError if `limit` is out of range, there is no case `after`, or nothing can be
+            searched for by these words; PermissionDenied if this role may not search.
+
+        Example:
+            >>> page = assistant.worklist(CaseFilter(waiting=True), search="muller", by="reader-1")
+            >>> [(row.patient, row.age, row.case.priority) for row in page.rows]
+        """
+        part = Page(limit=limit, after=after, order=order)
+        return reading_room.worklist(self._house, by, wanted, search, part)
+
+    def arrived(self, entry: int, wanted: CaseFilter = ALL_CASES, *, by: By | None = None) -> int:
+        """Count the cases that came since a page of the worklist was listed.
+
+        That is what was opened, drafted or made more urgent, and nobody has decided on. A page can
+        ask often: no entry of the log tells of a number.
+
+        Args:
+            entry: `Worklist.entry` of the page.
+            wanted: what the cases have in common.
+
+        Returns: how many.
+
+        Example:
+            >>> page = assistant.worklist(by="reader-1")
+            >>> assistant.arrived(page.entry, by="reader-1")
+        """
+        return reading_room.arrived(self._house, wanted, entry, by)
+
+    def next_case(
+        self,
+        wanted: CaseFilter = ALL_CASES,
+        *,
+        after: str | None = None,
+        order: Order = Order.URGENCY,
+        by: By,
+    ) -> CaseSummary | None:
+        """Find the next case that waits for a person and that nobody else holds.
+
+        Args:
+            wanted: what the cases have in common.
+            after: id or `CaseSummary.place` of the case before; after the last one it goes on from
+                the top. Without it the first one.
+            order: by urgency, or newest first.
+
+        Returns: the case, or None if none is left. `claim` takes it.
+
+        Example:
+            >>> case = assistant.next_case(by="reader-1")
+            >>> lease = assistant.claim(case.case_id, by="reader-1")
+        """
+        part = Page(limit=1, after=after, order=order)
+        return reading_room.next_case(self._house, by, wanted, part)
+
+    def save_filter(self, saved: SavedFilter, *, by: By, key: str | None = None) -> None:
+        """Keep a filter of the worklist under a name, for this reader alone.
+
+        Args:
+            saved: its name and what it asks for; one of the same name is replaced.
+
+        Raises: StateError if the reader keeps 20 others.
+
+        Example:
+            >>> stat = SavedFilter(name="urgent films", wanted=CaseFilter(priority=Priority.STAT))
+            >>> assistant.save_filter(stat, by="reader-1")
+        """
+        reading_room.save_filter(self._house, Asked(by, key), saved)
+
+    def drop_filter(self, name: str, *, by: By, key: str | None = None) -> None:
+        """Drop a saved filter of this reader.
+
+        Args:
+            name: as `filters` lists it.
+
+        Raises: InputError if there is none of this name.
+
+        Example:
+            >>> assistant.drop_filter("urgent films", by="reader-1")
+        """
+        reading_room.drop_filter(self._house, Asked(by, key), name)
+
+    def filters(self, *, by: By) -> tuple[SavedFilter, ...]:
+        """List the saved filters of this reader, by name.
+
+        Returns: the filters.
+
+        Example:
+            >>> for saved in assistant.filters(by="reader-1"):
+            ...     assistant.worklist(saved.wanted, order=saved.order, by="reader-1")
+        """
+        return reading_room.filters(self._house, by)
+
+    def keep_unfinished(
+        self, case_id: str, field: str, text: str, *, by: By, shown: Shown | None = None
+    ) -> None:
+        """Keep what a reader is typing, outside the session, without deciding anything.
+
+        It is given back to this reader alone, and kept until a decision on the field, or this
+        reader's signature. No entry of the log tells of it, as of no key stroke.
+
+        Args:
+            field: what it is typed for: the id of a statement, or a name that the page gives.
+            text: as it stands in the field; an empty one is kept no longer.
+
+        Raises: InputError if field or text are too long; StateError if another case was shown, or
+            this reader types in 100 other fields of the case.
+
+        Example:
+            >>> assistant.keep_unfinished(case.id, "s2", "Small left", by="reader-1")
+        """
+        reading_room.keep_unfinished(self._house, by, case_id, field, text, shown)
+
+    def unfinished(self, case_id: str, *, by: By) -> tuple[UnfinishedText, ...]:
+        """List what this reader typed in a case and has not decided on.
+
+        Returns: the texts by field, each with the draft that it was typed beside and its time.
+
+        Example:
+            >>> {one.field: one.text for one in assistant.unfinished(case.id, by="reader-1")}
+        """
+        return reading_room.unfinished(self._house, by, case_id)
 
     def case(
         self, case_id: str, *, pixels: bool = True, blind: bool = False, by: By | None = None

@@ -506,7 +506,7 @@ class CaseSummary:
     `seen_in_part` is what keeps an empty one from being said of the whole. `priority` is a level of
     `Priority`, None if neither order nor person gave one; `waiting_since` is when its first
     draft was made, while it is not signed; `assigned` is the id of the reader who has claimed it
-    until `assigned_until`.
+    since `assigned_since` until `assigned_until`.
     """
 
     case_id: str
@@ -526,6 +526,7 @@ class CaseSummary:
     site: str | None = None
     assigned: str | None = None
     assigned_until: datetime | None = None
+    assigned_since: datetime | None = None
 
     @property
     def place(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,7 @@ from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, Decision, SignedReport
 from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import NotEvaluable, Release, Study
+from medmm.domain.worklist import SavedFilter
 from medmm.store import (
     drafts,
     integrity,
@@ -35,7 +36,10 @@ from medmm.store import (
     model_trials,
     reads,
     replays,
+    saved_filters,
+    search,
     tables,
+    unfinished,
     worklist,
 )
 from medmm.store.reads import missing
@@ -110,6 +114,7 @@ class Step:
         """Keep who a patient key is; the newest statement counts."""
         body = to_json(identity)
         self._put(tables.identities, {"patient_key": patient_key}, {"body": body})
+        search.write_identity(self._connection, self._secret, patient_key, identity)
         self._names(
             "patient", patient_key, identity_hmac=identity_hmac(self._secret, patient_key, body)
         )
@@ -149,6 +154,7 @@ class Step:
         """Keep what joins a study to its order."""
         body = to_json(order)
         self._put(tables.orders, {"study_uid": study_uid}, {"body": body})
+        search.write_order(self._connection, self._secret, study_uid, order)
         self._names("study", study_uid, order_hmac=identity_hmac(self._secret, study_uid, body))
 
     def drop_context(self, study_uid: str) -> None:
@@ -312,16 +318,30 @@ class Step:
         self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}
         self._update_case(report.case_id, report_id=report.id)
 
-    def claim(self, case_id: str, holder: str, at: datetime, until: datetime) -> Lease:
+    def claim(
+        self,
+        case_id: str,
+        holder: str,
+        at: datetime,
+        until: datetime,
+        since: datetime | None = None,
+    ) -> Lease:
         """Take or renew a reader's lease on a case.
 
-        Raises: as `leases.claim`.
+        Args and Raises: as `leases.claim`.
         """
-        return leases.claim(self._connection, case_id, holder, at, until)
+        return leases.claim(self._connection, case_id, holder, at, until, since)
 
     def unclaim(self, case_id: str) -> None:
         """End the reader's lease on a case, if there is one."""
         leases.unclaim(self._connection, case_id)
+
+    def refuse_lost(self, case_id: str, holder: str, since: datetime) -> None:
+        """Refuse to go on by a lease that was lost.
+
+        Raises: StateError as `leases.refuse_lost`.
+        """
+        leases.refuse_lost(self._connection, case_id, holder, since)
 
     def refuse_others(self, case_id: str, by: str, at: datetime) -> None:
         """Refuse a case while another reader works on it.
@@ -336,6 +356,27 @@ class Step:
         Raises: Unavailable if so.
         """
         leases.refuse_drafting(self._connection, case_id, at)
+
+    def drop_unfinished(
+        self, case_id: str, reader: str, fields: Collection[str] | None = None
+    ) -> None:
+        """Drop what a reader has typed in a case; see `unfinished.drop`."""
+        unfinished.drop(self._connection, case_id, reader, fields)
+
+    def save_filter(self, reader: str, saved: SavedFilter) -> None:
+        """Keep a reader's filter under its name.
+
+        Raises: as `saved_filters.keep`.
+        """
+        saved_filters.keep(self._connection, reader, saved)
+
+    def drop_filter(self, reader: str, name: str) -> None:
+        """Drop a reader's filter.
+
+        Raises: InputError if there is none of this name.
+        """
+        saved_filters.refuse_missing(self._connection, reader, name)
+        saved_filters.drop(self._connection, reader, name)
 
     def end(self, work: leases.Work) -> None:
         """End a process's lease with what it was held for.

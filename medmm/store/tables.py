@@ -121,6 +121,8 @@ worklist = sa.Table(  # derived from the cases by medmm.store.worklist
     sa.Column("turn", sa.Text),  # priority and waiting_since, as text that sorts
     sa.Index("ix_worklist_newest", "opened_utc", "case_id"),
     sa.Index("ix_worklist_turn", "turn", "case_id"),
+    sa.Index("ix_worklist_patient_key", "patient_key"),
+    sa.Index("ix_worklist_study_uid", "study_uid"),
     *(
         sa.Index(f"ix_worklist_{column}", column, "opened_utc", "case_id")
         for column in (
@@ -134,6 +136,31 @@ worklist = sa.Table(  # derived from the cases by medmm.store.worklist
             "site",
         )
     ),
+)
+search_terms = sa.Table(  # derived from identities and orders by medmm.store.search
+    "search_term",
+    metadata,
+    sa.Column("owner", sa.Text, primary_key=True),  # a patient key, or a Study UID
+    sa.Column("kind", sa.Text, primary_key=True),  # as medmm.store.search names it
+    sa.Column("term", sa.Text, primary_key=True),  # a folded part of a name, or a keyed digest
+    sa.Index("ix_search_term_kind", "kind", "term", "owner"),
+)
+saved_filters = sa.Table(
+    "saved_filter",
+    metadata,
+    sa.Column("reader", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+unfinished = sa.Table(  # words that a reader is typing, in medmm.store.unfinished
+    "unfinished_text",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("reader", sa.Text, primary_key=True),
+    sa.Column("field", sa.Text, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("draft", sa.Text),  # id of the draft that was shown
+    sa.Column("at", sa.Text, nullable=False),
 )
 last_words = sa.Table(  # derived from the log by medmm.store.last_words
     "last_word",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from medmm.audit.head import HeadSigner
 from medmm.audit.log_database import LogDatabase
 from medmm.audit.verify import verify
-from medmm.domain.audit_event import AuditVerification
-from medmm.store import integrity, last_words, log_coverage, worklist
+from medmm.domain.audit_event import AuditProblem, AuditVerification
+from medmm.store import integrity, last_words, log_coverage, search, worklist
 
 
 def check(
@@ -44,6 +44,7 @@ def check(
         *integrity.problems(connection, said),
         *covered.problems,
         *worklist.problems(connection, said),
+        *search.problems(connection, secret, _owners(covered.problems)),
         *last_words.problems(connection, words),
     )
     of_rows = replace(
@@ -54,3 +55,8 @@ def check(
         studies_not_covered=covered.studies_not_covered,
     )
     return of_rows, covered.objects
+
+
+def _owners(problems: Iterable[AuditProblem]) -> set[str]:
+    """List the patients and studies of whose rows these problems tell."""
+    return {problem.place.split()[-1] for problem in problems if problem.place.split()}

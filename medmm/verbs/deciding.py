@@ -45,6 +45,7 @@ def decide(
         showing.refuse_changed(step, shown, file)
         step.save_decisions(case_id, merged, expected=file.decisions)
         step.set_state(case_id, state, expected=file.state)
+        step.drop_unfinished(case_id, call.actor.id, {one.statement_id for one in decisions})
         call.done(step, draft, case_id, decisions=len(decisions), decided=len(merged), **marked)
     return draft
 
@@ -80,6 +81,7 @@ def sign(house: House, call: VerbCall, case_id: str, shown: Shown | None) -> Sig
         step.refuse_drafting(case_id, house.clock())
         showing.refuse_changed(step, shown, file)
         step.unclaim(case_id)
+        step.drop_unfinished(case_id, call.actor.id)
         step.set_state(case_id, state, expected=file.state)
         step.save_report(report, decisions=file.decisions)
         step.cover_identity(report.patient_key)

@@ -11,6 +11,7 @@ from medmm.config import load_settings
 from medmm.domain.priority import Priority
 from medmm.domain.report import Accept, Edit
 from medmm.domain.study import Study
+from medmm.domain.worklist import CaseFilter, SavedFilter
 from tests.dicom_files import film_file
 from tests.factories import make_reading_of
 from tests.quick_assistant import GivenNetworks
@@ -71,6 +72,9 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     withdrawn = assistant.withdraw(
         case.id, reason="Another patient's film.", by=reader, key="withdraw-1"
     )
+    saved = SavedFilter(name="urgent films", wanted=CaseFilter(priority=Priority.URGENT))
+    assistant.save_filter(saved, by=reader, key="save-filter-1")
+    assistant.drop_filter(saved.name, by=reader, key="drop-filter-1")
     results = {
         "release": release,
         "admit": study,

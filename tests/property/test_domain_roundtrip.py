@@ -41,7 +41,8 @@ from medmm.domain.report import Add, Addendum, Edit, Impression, SignedReport
 from medmm.domain.report_kind import ReportKind
 from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import Notice, Study, Volume
-from medmm.domain.worklist import Page
+from medmm.domain.unfinished_text import UnfinishedText
+from medmm.domain.worklist import Page, SavedFilter
 from tests.unit.domain.test_domain_nouns import nouns
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -149,6 +150,8 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     },
     Addendum: {"text": WORDS},
     CasePriority: {"reason": WORDS, "at": st.none() | MOMENTS},
+    SavedFilter: {"name": WORDS.filter(str.isprintable)},
+    UnfinishedText: {"field": WORDS, "at": MOMENTS},
     Page: {"limit": st.none() | st.integers(1, 10_000)},
     Promise: {
         "false_claim_rate": FRACTIONS,

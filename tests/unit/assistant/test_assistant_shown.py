@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def assistant(tmp_path: Path) -> Iterator[Assistant]:
 
 def film(folder: Path, number: int) -> Path:
     """A film of another study and another patient each."""
-    uids = {
+    uids: dict[str, Any] = {
         n: f"1.2.826.{number}.{k}"
         for k, n in enumerate(("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"))
     }
@@ -157,7 +158,7 @@ def test_a_patient_who_was_renamed_is_looked_at_again(
     file, shown = seen(assistant, case)
     decide_all(assistant, case)
     _, shown = seen(assistant, case)
-    uids = {
+    uids: dict[str, Any] = {
         name: f"1.2.826.1.{9 + k}"
         for k, name in enumerate(("SeriesInstanceUID", "SOPInstanceUID", "StudyInstanceUID"))
     }
@@ -191,7 +192,7 @@ def test_what_changes_between_the_look_and_the_step_is_seen_in_the_step(
     if what != "draft":
         decide_all(assistant, case)
     file, shown = seen(assistant, case)
-    step_of, done = Store.step, []
+    step_of, done = Store.step, list[str]()
 
     def other_first(store: Store, **how: bool):  # type: ignore[no-untyped-def]
         if not done:
@@ -225,7 +226,7 @@ def test_a_draft_made_anew_in_between_is_met_by_no_decision_though_nothing_was_s
     assistant: Assistant, case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = assistant.case(case, pixels=False).asked[0].id
-    step_of, done = Store.step, []
+    step_of, done = Store.step, list[str]()
 
     def drafted_first(store: Store, **how: bool):  # type: ignore[no-untyped-def]
         if not done:
