@@ -443,6 +443,36 @@ class Assistant:
         """
         return deciding.decide(self._house, Asked(by, key), case_id, decisions, shown)
 
+    def accept_passing(
+        self, case_id: str, *, by: By, shown: Shown | None = None, key: str | None = None
+    ) -> CheckedDraft:
+        """Accept every undecided statement that passed all its checks, in one act with one entry.
+
+        What is also suspected and not stated is left for a reader to state.
+
+        Returns: the draft, unchanged.
+        Raises: StateError if there is none, and as `decide`.
+
+        Example:
+            >>> assistant.accept_passing(case.id, by="reader-1")
+        """
+        return deciding.accept_passing(self._house, Asked(by, key), case_id, shown)
+
+    def undo(
+        self, case_id: str, *, by: By, shown: Shown | None = None, key: str | None = None
+    ) -> CheckedDraft:
+        """Undo the last act of this reader on an unsigned case; called again, the one before it.
+
+        What stood decided before stands again; the act and its undoing both stay in the log.
+
+        Returns: the draft, unchanged.
+        Raises: StateError if there is nothing to undo, or the last act was another reader's.
+
+        Example:
+            >>> assistant.undo(case.id, by="reader-1")
+        """
+        return deciding.undo(self._house, Asked(by, key), case_id, shown)
+
     def sign(
         self, case_id: str, *, by: By, shown: Shown | None = None, key: str | None = None
     ) -> SignedReport:

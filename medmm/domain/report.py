@@ -24,6 +24,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.images import ImageReference
 from medmm.domain.priority import CasePriority, turn
 from medmm.domain.reading import ModelIdentity, Reading, Side
+from medmm.domain.rejection_reasons import refuse_unknown
 from medmm.domain.report_kind import ReportKind
 from medmm.domain.suspicion import OwnWords, Standing, Suspicion, flagged, suspicions
 from medmm.domain.vocabulary import finding_term
@@ -75,10 +76,20 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Leave a drafted statement out."""
+    """Leave a drafted statement out.
+
+    Attributes:
+        reason: why, in the reader's words.
+        code: why, by `data/rejection_reasons.csv`; None if the reader gave none.
+    """
 
     statement_id: str
     reason: str = ""
+    code: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.code is not None:
+            refuse_unknown(self.code, self.statement_id)
 
 
 _FORMS = {

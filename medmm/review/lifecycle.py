@@ -14,6 +14,7 @@ class Act(Enum):
     OPEN = "open"
     DRAFT = "draft"
     DECIDE = "decide"
+    UNDO = "undo a decision on"
     SIGN = "sign"
     SUPERSEDE = "supersede"
     AMEND = "amend"
@@ -32,6 +33,7 @@ NEXT: dict[tuple[CaseState | None, Act], CaseState] = {
     (CaseState.DRAFTED, Act.DRAFT): CaseState.DRAFTED,
     (CaseState.DRAFTED, Act.DECIDE): CaseState.IN_REVIEW,
     (CaseState.IN_REVIEW, Act.DECIDE): CaseState.IN_REVIEW,
+    (CaseState.IN_REVIEW, Act.UNDO): CaseState.IN_REVIEW,
     (CaseState.IN_REVIEW, Act.SIGN): CaseState.SIGNED,
     **{
         (state, Act.SUPERSEDE): CaseState.SUPERSEDED

@@ -288,6 +288,17 @@ def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
             )
 
 
+def ever_said(connection: sa.Connection, about: str, detail: str, value: str) -> bool:
+    """Tell whether an entry about something that was done ever named this value."""
+    for _, entry in log.numbered(connection, (about,)):
+        event = _event(entry)
+        details = event.get("details")
+        done = event.get("outcome") == "done" and isinstance(details, dict)
+        if done and details.get(detail) == value:
+            return True
+    return False
+
+
 def of(connection: sa.Connection, kind: str, owner: str) -> Word | None:
     """Read the last word on one thing; None if no entry speaks of it.
 

@@ -28,6 +28,7 @@ from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.domain.worklist import SavedFilter
 from medmm.store import (
+    decision_history,
     drafts,
     integrity,
     last_words,
@@ -268,6 +269,7 @@ class Step:
     def save_draft(self, case_id: str, checked: CheckedDraft, at: datetime | None = None) -> None:
         """Keep a draft as the newest version; decisions on an earlier one fall away."""
         self._update_case(case_id, decisions=[])
+        decision_history.clear(self._connection, case_id)
         self._kept |= drafts.keep_draft(self._connection, case_id, checked, at)
 
     def save_decisions(
@@ -283,6 +285,17 @@ class Step:
         if kept is None or from_json(tuple[Decision, ...], kept) != expected:
             raise _outdated(case_id)
         self._update_case(case_id, decisions=to_json(decisions))
+
+    def remember_decisions(self, case_id: str, reader: str, before: tuple[Decision, ...]) -> None:
+        """Keep what stood decided before this reader's act, to undo it by."""
+        decision_history.push(self._connection, case_id, reader, before)
+
+    def decisions_before(self, case_id: str, reader: str) -> tuple[Decision, ...]:
+        """Take back what stood decided before the last act of this reader.
+
+        Raises: as `decision_history.pop`.
+        """
+        return decision_history.pop(self._connection, case_id, reader)
 
     def set_state(self, case_id: str, state: CaseState, *, expected: CaseState) -> None:
         """Move a case on.
@@ -313,6 +326,7 @@ class Step:
         newest = (kept.id == report.case_id) & kept.report_id.is_not_distinct_from(report.replaces)
         if self._connection.scalar(sa.select(kept.id).where(newest)) is None:
             raise _outdated(report.case_id)
+        decision_history.clear(self._connection, report.case_id)
         values = {"id": report.id, "case_id": report.case_id, "body": to_json(report)}
         self._connection.execute(tables.reports.insert().values(**values))
         self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}

@@ -152,6 +152,14 @@ saved_filters = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("body", sa.JSON, nullable=False),
 )
+decision_history = sa.Table(  # what stood decided before each act, in medmm.store.decision_history
+    "decision_history",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("reader", sa.Text, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+)
 unfinished = sa.Table(  # words that a reader is typing, in medmm.store.unfinished
     "unfinished_text",
     metadata,

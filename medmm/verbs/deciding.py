@@ -8,7 +8,7 @@ from dataclasses import replace
 from medmm import grounding, review
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import CheckedDraft, Outcome
-from medmm.domain.report import CaseFile, Decision, SignedReport, SignedStatement
+from medmm.domain.report import CaseFile, CaseState, Decision, SignedReport, SignedStatement
 from medmm.domain.shown import Shown
 from medmm.verbs import showing
 from medmm.verbs.calls import VerbCall
@@ -35,7 +35,31 @@ def decide(
     """Keep what a reader decided; see `Assistant.decide`."""
     file = house.store.case_file(case_id)
     showing.refuse_unlike(house, shown, file, _decided_on(file, decisions))
-    state = review.advance(file.state, review.Act.DECIDE)
+    return _kept(house, call, file, decisions, shown)
+
+
+@verb(
+    "accept_passing",
+    kept(CheckedDraft),
+    request=lambda house, case_id, shown: {"case": case_id},
+)
+def accept_passing(house: House, call: VerbCall, case_id: str, shown: Shown | None) -> CheckedDraft:
+    """Accept every open statement that passed its checks; see `Assistant.accept_passing`."""
+    file = house.store.case_file(case_id)
+    showing.refuse_unlike(house, shown, file)
+    review.advance(file.state, review.Act.DECIDE)
+    return _kept(house, call, file, review.passing(file), shown)
+
+
+def _kept(
+    house: House,
+    call: VerbCall,
+    file: CaseFile,
+    decisions: Sequence[Decision],
+    shown: Shown | None,
+) -> CheckedDraft:
+    """Keep decisions in one step with their entry, and what stood decided before."""
+    case_id, state = file.case.id, review.advance(file.state, review.Act.DECIDE)
     merged = review.decide(file, decisions, call.actor)
     draft = review.draft_of(file)
     marked = marks(replace(file, decisions=merged))
@@ -45,8 +69,27 @@ def decide(
         showing.refuse_changed(step, shown, file)
         step.save_decisions(case_id, merged, expected=file.decisions)
         step.set_state(case_id, state, expected=file.state)
+        step.remember_decisions(case_id, call.actor.id, file.decisions)
         step.drop_unfinished(case_id, call.actor.id, {one.statement_id for one in decisions})
         call.done(step, draft, case_id, decisions=len(decisions), decided=len(merged), **marked)
+    return draft
+
+
+@verb("undo", kept(CheckedDraft), request=lambda house, case_id, shown: {"case": case_id})
+def undo(house: House, call: VerbCall, case_id: str, shown: Shown | None) -> CheckedDraft:
+    """Undo the reader's last decision; see `Assistant.undo`."""
+    file = house.store.case_file(case_id)
+    showing.refuse_unlike(house, shown, file)
+    state = review.advance(file.state, review.Act.UNDO)
+    with house.store.step() as step:
+        step.refuse_others(case_id, call.actor.id, house.clock())
+        showing.refuse_changed(step, shown, file)
+        before = step.decisions_before(case_id, call.actor.id)
+        step.save_decisions(case_id, before, expected=file.decisions)
+        state = state if before else CaseState.DRAFTED
+        step.set_state(case_id, state, expected=file.state)
+        draft = review.draft_of(file)
+        call.done(step, draft, case_id, decided=len(before))
     return draft
 
 

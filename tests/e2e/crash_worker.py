@@ -58,6 +58,8 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
         case.id, Priority.URGENT, reason="asked for", by=reader, key="prioritise-1"
     )
     claim = assistant.claim(case.id, by=reader, key="claim-1")
+    assistant.accept_passing(case.id, by=reader, key="passing-1")
+    assistant.undo(case.id, by=reader, key="undo-1")
     decided = assistant.decide(
         case.id, [Accept(s.id) for s in draft.statements], by=reader, key="decide-1"
     )

@@ -25,6 +25,8 @@ WRITING = (
     "draft",
     "prioritise",
     "claim",
+    "accept_passing",
+    "undo",
     "decide",
     "unclaim",
     "sign",

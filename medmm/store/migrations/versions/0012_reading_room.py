@@ -23,6 +23,13 @@ def upgrade() -> None:
         sa.Column("body", sa.JSON, nullable=False),
     )
     op.create_table(
+        "decision_history",
+        sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("reader", sa.Text, nullable=False),
+        sa.Column("body", sa.JSON, nullable=False),
+    )
+    op.create_table(
         "unfinished_text",
         sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
         sa.Column("reader", sa.Text, primary_key=True),
