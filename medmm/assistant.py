@@ -14,6 +14,7 @@ from medmm.domain.acceptance import Acceptance
 from medmm.domain.argument_checks import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.clock import Clock, utc_now
+from medmm.domain.critical_result import Communication, Route
 from medmm.domain.directory import Directory
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.draft_version import DraftVersion
@@ -53,6 +54,7 @@ from medmm.verbs import (
     calibrating,
     cases,
     claiming,
+    communicating,
     deciding,
     inspecting,
     installing,
@@ -472,6 +474,39 @@ class Assistant:
             >>> assistant.undo(case.id, by="reader-1")
         """
         return deciding.undo(self._house, Asked(by, key), case_id, shown)
+
+    def communicate(
+        self,
+        case_id: str,
+        *,
+        to: str,
+        how: Route,
+        read_back: bool,
+        by: By,
+        shown: Shown | None = None,
+        key: str | None = None,
+    ) -> Communication:
+        """Keep that a person was told of the critical findings of a case.
+
+        Nothing is sent. Until then the case stands first in the worklist, signed or not; a report
+        that is signed afterwards says it.
+
+        Args:
+            to: who was told, by name or duty.
+            how: by phone, in person, by video, by secure message.
+            read_back: whether who was told repeated it, and it was right.
+
+        Returns: what is kept: the findings, their category, who told whom and when.
+        Raises: StateError if the case has no critical finding; InputError if `to` names nobody.
+
+        Example:
+            >>> assistant.communicate(
+            ...     case.id, to="ward 3", how=Route.PHONE, read_back=True, by="reader-1"
+            ... )
+        """
+        return communicating.communicate(
+            self._house, Asked(by, key), case_id, to, how, read_back, shown
+        )
 
     def sign(
         self, case_id: str, *, by: By, shown: Shown | None = None, key: str | None = None

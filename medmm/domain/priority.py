@@ -75,15 +75,23 @@ OPEN = frozenset(one.value for one in (CaseState.OPENED, CaseState.DRAFTED, Case
 LEVELS = frozenset(level.value for level in Priority)
 
 
-def turn(state: str | None, priority: str | None, waiting_since: str | None) -> str:
+def turn(
+    state: str | None,
+    priority: str | None,
+    waiting_since: str | None,
+    critical_since: str | None = None,
+) -> str:
     """Say where a case comes in the order of work, as text that sorts.
 
-    Of the open ones the most urgent come first, then who waits longest. What states no priority is
-    routine; of what nobody waits for yet any is last; what is done comes after all.
+    Critical findings that nobody was told of come before all. Of the open cases the most urgent
+    come first, then who waits longest. What states no priority is routine; of what nobody waits for
+    yet any is last; what is done comes after all.
 
     Args:
-        waiting_since: in UTC, to the microsecond.
+        waiting_since, critical_since: in UTC, to the microsecond.
     """
+    if critical_since is not None:
+        return f"! {critical_since}"
     if state not in OPEN:
         return "9"
     rank = Priority(priority).rank if priority in LEVELS else Priority.ROUTINE.rank

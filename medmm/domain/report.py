@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from medmm.domain.case_state import SIGNED_STATES, CaseState
+from medmm.domain.critical_result import Communication
 from medmm.domain.draft import (
     CLAIMS,
     AlsoSuspected,
@@ -290,6 +291,7 @@ class SignedReport:
         replaces: id of that report; None of the first version.
         first: id of the first version, under which all of them are one report; None of itself.
         reason: why it was replaced, in the words of who signed; "" of the first version.
+        communications: who had been told of critical findings when it was signed.
     """
 
     id: str
@@ -311,6 +313,7 @@ class SignedReport:
     replaces: str | None = None
     first: str | None = None
     reason: str = ""
+    communications: tuple[Communication, ...] = ()
 
     def __post_init__(self) -> None:
         if self.signed_at.tzinfo is None:
@@ -346,8 +349,8 @@ class CaseFile:
 
     `rechecked` are the verdicts of the checks on the words that readers wrote: they mark, and
     refuse nothing. `report` is the version that counts; `earlier` are those that it replaced,
-    oldest first. `blind` marks a file without anything that was read, drafted, decided or reported:
-    see `blinded`.
+    oldest first; `communications` say who was told of critical findings. `blind` marks a file
+    without anything that was read, drafted, decided or reported: see `blinded`.
     """
 
     case: Case
@@ -360,6 +363,7 @@ class CaseFile:
     priority: CasePriority | None = None
     earlier: tuple[SignedReport, ...] = ()
     blind: bool = False
+    communications: tuple[Communication, ...] = ()
 
     def blinded(self) -> CaseFile:
         """Leave images, record and earlier studies alone, for a reader whom nothing may steer.
@@ -442,6 +446,17 @@ class CaseFile:
         """What of the list holds now: nothing that was rejected, or signed the report without."""
         return flagged(self.suspicions, signed=self.state in SIGNED_STATES)
 
+    @property
+    def critical_findings(self) -> tuple[str, ...]:
+        """The findings that a person must be told of at once, as they stand now."""
+        return tuple(dict.fromkeys(one.finding for one in self.flagged if one.critical))
+
+    @property
+    def uncommunicated(self) -> tuple[str, ...]:
+        """Those of them that nobody was told of yet."""
+        told = {name for one in self.communications for name in one.findings}
+        return tuple(name for name in self.critical_findings if name not in told)
+
     def critical(self, statement_id: str) -> bool:
         """Tell whether a statement, as it stands now, must be told at once; not if rejected."""
         statement = next(
@@ -517,7 +532,8 @@ class CaseSummary:
     `seen_in_part` is what keeps an empty one from being said of the whole. `priority` is a level of
     `Priority`, None if neither order nor person gave one; `waiting_since` is when its first
     draft was made, while it is not signed; `assigned` is the id of the reader who has claimed it
-    since `assigned_since` until `assigned_until`.
+    since `assigned_since` until `assigned_until`; `critical_since` is when findings were drafted
+    that a person must be told of at once, while nobody was.
     """
 
     case_id: str
@@ -538,6 +554,7 @@ class CaseSummary:
     assigned: str | None = None
     assigned_until: datetime | None = None
     assigned_since: datetime | None = None
+    critical_since: datetime | None = None
 
     @property
     def place(self) -> str:
@@ -545,6 +562,10 @@ class CaseSummary:
 
         By urgency its case may stand elsewhere when the next page is asked for.
         """
-        since = self.waiting_since and self.waiting_since.astimezone(UTC)
-        waiting = since.isoformat(timespec="microseconds") if since else None
-        return f"{self.case_id}@{turn(self.state.value, self.priority, waiting).replace(' ', ',')}"
+        waiting, critical = (_utc_text(at) for at in (self.waiting_since, self.critical_since))
+        place = turn(self.state.value, self.priority, waiting, critical)
+        return f"{self.case_id}@{place.replace(' ', ',')}"
+
+
+def _utc_text(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from medmm.domain.critical_result import CriticalResult
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.patient_age import age_by_birth
@@ -72,11 +73,13 @@ class WorklistRow:
     Attributes:
         patient: who it is; None where the role that asks may not see it.
         accession: number of the order, as the images state it; None likewise.
+        critical: what a person must be told of and was not; None if there is nothing.
     """
 
     case: CaseSummary
     patient: PatientIdentity | None = None
     accession: str | None = None
+    critical: CriticalResult | None = None
 
     @property
     def age(self) -> StatedAge | None:

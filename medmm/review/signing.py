@@ -67,6 +67,7 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
             images_read=draft.images_read,
             images_unread=draft.images_unread,
             rejected_count=rejected_count(file),
+            communications=file.communications,
         )
     )
 
@@ -89,7 +90,10 @@ def refuse_signer(by: Reader, at: datetime) -> None:
 
 def numbered(report: SignedReport) -> SignedReport:
     """Give the report an ID that comes from its content."""
-    content = json.dumps(to_json(replace(report, id=UNNUMBERED)), sort_keys=True, ensure_ascii=True)
+    said = to_json(replace(report, id=UNNUMBERED))
+    if not report.communications:  # a report that says nothing of it has the ID that it had before
+        del said["communications"]
+    content = json.dumps(said, sort_keys=True, ensure_ascii=True)
     return replace(report, id="report-" + hashlib.sha256(content.encode()).hexdigest()[:32])
 
 

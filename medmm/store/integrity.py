@@ -28,7 +28,7 @@ CASES = sa.select(
     _CASE.report_id,
     as_bytes(_CASE.body).label("case"),
     *(as_bytes(tables.newest(t)).label(t.name) for t in (tables.readings, tables.drafts)),
-    *bytes_of(_CASE.decisions, _CASE.priority, _CASE.site),
+    *bytes_of(_CASE.decisions, _CASE.priority, _CASE.site, _CASE.communications),
 )
 # Of an earlier release, where reading and draft lay in the case's own row.
 EARLY_CASES = sa.select(
@@ -38,7 +38,7 @@ EARLY_CASES = sa.select(
     as_bytes(_CASE.body).label("case"),
     *(as_bytes(sa.literal_column(f'"{part}"')).label(part) for part in VERSIONS),
     *bytes_of(_CASE.decisions),
-    *(sa.null().label(part) for part in ("priority", "site")),
+    *(sa.null().label(part) for part in ("priority", "site", "communications")),
 )
 VERSIONED = {
     table.name: sa.select(

@@ -23,7 +23,7 @@ from medmm.domain.audit_event import AuditEvent, AuditProblem
 from medmm.domain.errors import IntegrityError
 from medmm.store import tables
 
-PARTS = ("case", "reading", "draft", "decisions", "priority", "site")
+PARTS = ("case", "reading", "draft", "decisions", "priority", "site", "communications")
 LINE = "worklist_sha256"  # the detail with the digest of the line of the worklist
 # Entries of an earlier form name no digest: what they kept can't be compared.
 WRITERS = {
@@ -293,8 +293,8 @@ def ever_said(connection: sa.Connection, about: str, detail: str, value: str) ->
     for _, entry in log.numbered(connection, (about,)):
         event = _event(entry)
         details = event.get("details")
-        done = event.get("outcome") == "done" and isinstance(details, dict)
-        if done and details.get(detail) == value:
+        named = details.get(detail) if isinstance(details, dict) else None
+        if event.get("outcome") == "done" and named == value:
             return True
     return False
 

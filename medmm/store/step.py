@@ -14,6 +14,7 @@ from medmm.audit.head import HeadSigner
 from medmm.audit.identity_digest import identity_hmac
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import from_json, to_json
+from medmm.domain.critical_result import Communication
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import StateError
 from medmm.domain.identity import PatientIdentity
@@ -260,6 +261,10 @@ class Step:
     def set_priority(self, case_id: str, priority: CasePriority) -> None:
         """Keep how urgent a case is, in place of what was said before."""
         self._update_case(case_id, priority=to_json(priority))
+
+    def save_communications(self, case_id: str, communications: tuple[Communication, ...]) -> None:
+        """Keep who was told of critical findings, in place of what was kept before."""
+        self._update_case(case_id, communications=to_json(communications))
 
     def save_reading(self, case_id: str, reading: Reading) -> None:
         """Keep what the models read, as the newest version."""

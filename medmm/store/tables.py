@@ -70,6 +70,7 @@ cases = sa.Table(
     sa.Column("report_id", sa.Text),
     sa.Column("priority", sa.JSON(none_as_null=True)),
     sa.Column("site", sa.JSON(none_as_null=True)),
+    sa.Column("communications", sa.JSON(none_as_null=True)),
 )
 readings = sa.Table(
     "reading",
@@ -119,6 +120,7 @@ worklist = sa.Table(  # derived from the cases by medmm.store.worklist
     sa.Column("waiting_since", sa.Text),  # in UTC, as text that sorts
     sa.Column("site", sa.Text),
     sa.Column("turn", sa.Text),  # priority and waiting_since, as text that sorts
+    sa.Column("critical_since", sa.Text),  # in UTC; None where nobody is to be told of anything
     sa.Index("ix_worklist_newest", "opened_utc", "case_id"),
     sa.Index("ix_worklist_turn", "turn", "case_id"),
     sa.Index("ix_worklist_patient_key", "patient_key"),

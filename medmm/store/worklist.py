@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from medmm.audit.log_database import bytes_of
 from medmm.domain.audit_event import AuditProblem
 from medmm.domain.codec import from_json, to_json
+from medmm.domain.critical_result import Communication
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.images import seen_in_part
@@ -34,9 +35,15 @@ from medmm.store.decoded import noun
 Progress = Callable[[int, int], None]  # how many cases are done, of how many
 LINES, CASES = tables.worklist, tables.cases
 WAITING = frozenset({CaseState.DRAFTED, CaseState.IN_REVIEW})  # for a person
-LATER = frozenset({"priority", "priority_reason", "waiting_since", "site"})  # columns of 0010
+LATER = frozenset(  # columns of 0010 and 0013
+    {"priority", "priority_reason", "waiting_since", "site", "critical_since"}
+)
+TO_TELL = frozenset(  # of critical findings: neither superseded nor withdrawn
+    {CaseState.DRAFTED, CaseState.IN_REVIEW, CaseState.SIGNED, CaseState.AMENDED}
+)
 NEWEST = (LINES.c.opened_utc.desc(), LINES.c.case_id.desc())
 NAMES = tuple(column.name for column in LINES.columns)
+OF_TURN = ("state", "priority", "waiting_since", "critical_since")
 RAW = sa.select(*bytes_of(*LINES.c)).execution_options(yield_per=1000)
 
 
@@ -142,7 +149,7 @@ def _checked(row: Any) -> Any:
     Raises: IntegrityError if it is not.
     """
     digest = _digest({name: getattr(row, name) for name in NAMES})
-    as_it_stands = turn(row.state, row.priority, row.waiting_since)
+    as_it_stands = turn(row.state, row.priority, row.waiting_since, row.critical_since)
     kept = row.state == row.case_state and row.turn == as_it_stands
     if not kept or row.said not in (None, digest):  # none: of an earlier release
         raise _not_as_kept(row.case_id)
@@ -210,6 +217,7 @@ def _summary(row: Any) -> CaseSummary:
         assigned=row.assigned,
         assigned_until=_moment(row.assigned_until),
         assigned_since=_moment(row.assigned_since),
+        critical_since=_moment(row.critical_since),
     )
 
 
@@ -270,7 +278,7 @@ def problems(
             yield _problem("altered", case_id, f"entry {written.entry} kept something else")
         elif written is None and _derived(connection, case_id) != _digest(line):
             yield _problem("altered", case_id, "its case gives another one")
-        elif line["turn"] != turn(line["state"], line["priority"], line["waiting_since"]):
+        elif line["turn"] != turn(*(line[name] for name in OF_TURN)):
             yield _problem("altered", case_id, "its turn is not that of its priority and time")
     for case_id in sorted((cases - seen) & {c for c, mark in said.items() if "case" in mark.parts}):
         yield _problem("missing", case_id, "its case is not in the worklist")
@@ -299,6 +307,11 @@ def decoded_file(row: Any, report: SignedReport | None) -> CaseFile:
         decisions=noun(tuple[Decision, ...], row.decisions),
         report=report,
         priority=None if row.priority is None else noun(CasePriority, row.priority),
+        communications=(
+            ()
+            if row.communications is None
+            else noun(tuple[Communication, ...], row.communications)
+        ),
     )
 
 
@@ -346,15 +359,18 @@ def _contents(case: Any) -> dict[str, Any]:
 
 def _queue(case: Any, file: CaseFile) -> dict[str, str | None]:
     """Give what says when a case comes to its turn, and where."""
-    given, waits = file.priority, file.state in WAITING and case.waiting_since is not None
+    given, drafted = file.priority, case.waiting_since
     level = None if given is None else given.level.value
-    waiting = _utc(datetime.fromisoformat(case.waiting_since)) if waits else None
+    first = None if drafted is None else _utc(datetime.fromisoformat(drafted))
+    waiting = first if file.state in WAITING else None
+    untold = first if file.state in TO_TELL and file.uncommunicated else None
     return {
         "priority": level,
         "priority_reason": None if given is None else given.reason,
         "waiting_since": waiting,
         "site": None if case.site is None else noun(str, case.site),
-        "turn": turn(case.state, level, waiting),
+        "critical_since": untold,
+        "turn": turn(case.state, level, waiting, untold),
     }
 
 

@@ -5,6 +5,8 @@ Beside them the words that a reader is typing, which are kept without being deci
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from medmm.domain.codec import to_json
 from medmm.domain.errors import InputError, StateError
 from medmm.domain.report import CaseSummary
@@ -12,6 +14,7 @@ from medmm.domain.roles import may, require
 from medmm.domain.shown import Shown
 from medmm.domain.unfinished_text import UnfinishedText
 from medmm.domain.worklist import CaseFilter, Page, SavedFilter, Worklist
+from medmm.verbs import communicating
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import By, look, verb
@@ -35,10 +38,14 @@ def worklist(house: House, call: VerbCall, wanted: CaseFilter, search: str, part
     named = may("identity", call.actor)
     asked = house.store.asked(wanted, house.clock(), search)
     found = house.store.worklist(asked, part, named=named)
+    rows = tuple(
+        replace(row, critical=communicating.to_tell(house, row.case, asked.at))
+        for row in found.rows
+    )
     call.seen = {"named": named, "cases": " ".join(row.case.case_id for row in found.rows)}
     if search.strip():
         call.seen["searched"] = True
-    return found
+    return replace(found, rows=rows)
 
 
 def arrived(house: House, wanted: CaseFilter, entry: int, by: By | None) -> int:

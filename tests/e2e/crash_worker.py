@@ -8,8 +8,10 @@ from typing import Any
 
 from medmm.assistant import Assistant
 from medmm.config import load_settings
+from medmm.domain.critical_result import Route
 from medmm.domain.priority import Priority
-from medmm.domain.report import Accept, Edit
+from medmm.domain.reading import Side
+from medmm.domain.report import Accept, Add, Edit
 from medmm.domain.study import Study
 from medmm.domain.worklist import CaseFilter, SavedFilter
 from tests.dicom_files import film_file
@@ -61,9 +63,15 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     assistant.accept_passing(case.id, by=reader, key="passing-1")
     assistant.undo(case.id, by=reader, key="undo-1")
     decided = assistant.decide(
-        case.id, [Accept(s.id) for s in draft.statements], by=reader, key="decide-1"
+        case.id,
+        [*(Accept(s.id) for s in draft.statements), Add.of("Pneumothorax", side=Side.LEFT)],
+        by=reader,
+        key="decide-1",
     )
     assistant.unclaim(case.id, by=reader, key="unclaim-1")
+    assistant.communicate(
+        case.id, to="ward 3", how=Route.PHONE, read_back=True, by=reader, key="communicate-1"
+    )
     report = assistant.sign(case.id, by=reader, key="sign-1")
     paths = assistant.publish(report.id, to=out, key="publish-1")
     changes = [Edit(draft.statements[0].id, "The reader's own words.")]

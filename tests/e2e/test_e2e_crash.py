@@ -29,6 +29,7 @@ WRITING = (
     "undo",
     "decide",
     "unclaim",
+    "communicate",
     "sign",
     "publish",
     "amend",
