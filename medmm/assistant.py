@@ -14,6 +14,7 @@ from medmm.domain.acceptance import Acceptance
 from medmm.domain.argument_checks import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.clock import Clock, utc_now
+from medmm.domain.confirmation import Confirmation
 from medmm.domain.critical_result import Communication, Route
 from medmm.domain.directory import Directory
 from medmm.domain.draft import Case, CheckedDraft
@@ -34,6 +35,7 @@ from medmm.domain.report import (
     CaseState,
     CaseSummary,
     Decision,
+    Preliminary,
     Reader,
     SignedReport,
     SignedStatement,
@@ -508,21 +510,61 @@ class Assistant:
             self._house, Asked(by, key), case_id, to, how, read_back, shown
         )
 
-    def sign(
+    def propose(
         self, case_id: str, *, by: By, shown: Shown | None = None, key: str | None = None
+    ) -> Preliminary:
+        """Leave what was decided to another reader's signature, as a resident does.
+
+        The case is preliminary until somebody signs it, who may decide otherwise before. The report
+        names both.
+
+        Returns: who read it, and when; the reader's claim on the case ends.
+        Raises: StateError as `sign`.
+
+        Example:
+            >>> assistant.propose(case.id, by="resident-1")
+        """
+        return deciding.propose(self._house, Asked(by, key), case_id, shown)
+
+    def confirm(self, case_id: str, *, by: By, shown: Shown) -> Confirmation:
+        """Ask for a signature on what is shown: a token that is good once, for ten minutes.
+
+        One that was asked for before, in another window, counts no more.
+
+        Returns: the confirmation, to be handed to `sign` with the same `shown`.
+        Raises: StateError if the case can't be signed, or is not as it was shown.
+
+        Example:
+            >>> shown = Shown.of(assistant.case(case.id, by="reader-1"))
+            >>> confirmation = assistant.confirm(case.id, shown=shown, by="reader-1")
+        """
+        return deciding.confirm(self._house, Asked(by), case_id, shown)
+
+    def sign(
+        self,
+        case_id: str,
+        *,
+        by: By,
+        shown: Shown | None = None,
+        confirmation: Confirmation | None = None,
+        key: str | None = None,
     ) -> SignedReport:
         """Sign what was decided.
+
+        Args:
+            confirmation: as `confirm` gave it for the same `shown`; it is used up.
 
         Returns: the first version of the report; the reader's claim on the case ends.
         Raises: StateError if a statement is undecided, the findings contradict each other, nothing
             is left to sign, the case is signed already, other images of the study came meanwhile,
-            or another reader has claimed it; Unavailable while the case is drafted; ConfigError if
-            the reader still has the name that ships with the settings.
+            or another reader has claimed it, or the confirmation was used, replaced or is too old;
+            Unavailable while the case is drafted; ConfigError if the reader still has the name that
+            ships with the settings.
 
         Example:
             >>> report = assistant.sign(case.id, by="reader-1")
         """
-        return deciding.sign(self._house, Asked(by, key), case_id, shown)
+        return deciding.sign(self._house, Asked(by, key), case_id, shown, confirmation)
 
     def amend(
         self,

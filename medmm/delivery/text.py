@@ -142,6 +142,14 @@ def _withdrawal(report: SignedReport) -> list[str]:
     return [f"Withdrawn by {reader_words(report.signed_by)} on {when}."]
 
 
+def _preliminary(report: SignedReport) -> Iterator[str]:
+    """Name who had read it before, where another signs."""
+    before = report.preliminary
+    if before is not None and before.by.id != report.signed_by.id:
+        when = before.at.isoformat(timespec="seconds")
+        yield from _wrapped(f"Preliminary read by {reader_words(before.by)} on {when}.")
+
+
 def _signature(report: SignedReport) -> list[str]:
     own = sum(s.author is not None for s in report.statements)
     # A summary follows its finding
@@ -151,6 +159,7 @@ def _signature(report: SignedReport) -> list[str]:
     models = ", ".join(f"{m.name} ({m.manifest_sha256[:12]})" for m in report.models) or "none"
     when = report.signed_at.isoformat(timespec="seconds")
     return [
+        *_preliminary(report),
         f"Signed by {reader_words(report.signed_by)} on {when}.",
         *textwrap.wrap(
             f"Drafted by medmm {__version__} ({report.writer}; models: {models}); the signing "

@@ -71,7 +71,15 @@ def most_urgent(*found: CasePriority | None) -> CasePriority | None:
     return min(given, key=lambda one: one.level.rank, default=None)
 
 
-OPEN = frozenset(one.value for one in (CaseState.OPENED, CaseState.DRAFTED, CaseState.IN_REVIEW))
+OPEN = frozenset(
+    one.value
+    for one in (
+        CaseState.OPENED,
+        CaseState.DRAFTED,
+        CaseState.IN_REVIEW,
+        CaseState.PRELIMINARY,
+    )
+)
 LEVELS = frozenset(level.value for level in Priority)
 
 

@@ -214,6 +214,18 @@ Decision = Accept | Edit | Reject | Add | Impression | Addendum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preliminary:
+    """A reader, often in training, decided on all of a draft and left the signature to another."""
+
+    by: Reader
+    at: datetime
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is None:
+            raise InputError("a preliminary read without time zone", remedy="use an aware time")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedStatement:
     """A sentence that a reader signed; `drafted_text` is None if it was left unchanged.
 
@@ -292,6 +304,7 @@ class SignedReport:
         first: id of the first version, under which all of them are one report; None of itself.
         reason: why it was replaced, in the words of who signed; "" of the first version.
         communications: who had been told of critical findings when it was signed.
+        preliminary: who had read it before the signature; None if nobody else had.
     """
 
     id: str
@@ -314,6 +327,7 @@ class SignedReport:
     first: str | None = None
     reason: str = ""
     communications: tuple[Communication, ...] = ()
+    preliminary: Preliminary | None = None
 
     def __post_init__(self) -> None:
         if self.signed_at.tzinfo is None:
@@ -349,8 +363,9 @@ class CaseFile:
 
     `rechecked` are the verdicts of the checks on the words that readers wrote: they mark, and
     refuse nothing. `report` is the version that counts; `earlier` are those that it replaced,
-    oldest first; `communications` say who was told of critical findings. `blind` marks a file
-    without anything that was read, drafted, decided or reported: see `blinded`.
+    oldest first; `communications` say who was told of critical findings, `preliminary` who left
+    the signature to another. `blind` marks a file without anything that was read, drafted, decided
+    or reported: see `blinded`.
     """
 
     case: Case
@@ -364,6 +379,7 @@ class CaseFile:
     earlier: tuple[SignedReport, ...] = ()
     blind: bool = False
     communications: tuple[Communication, ...] = ()
+    preliminary: Preliminary | None = None
 
     def blinded(self) -> CaseFile:
         """Leave images, record and earlier studies alone, for a reader whom nothing may steer.

@@ -23,7 +23,16 @@ from medmm.domain.audit_event import AuditEvent, AuditProblem
 from medmm.domain.errors import IntegrityError
 from medmm.store import tables
 
-PARTS = ("case", "reading", "draft", "decisions", "priority", "site", "communications")
+PARTS = (
+    "case",
+    "reading",
+    "draft",
+    "decisions",
+    "priority",
+    "site",
+    "communications",
+    "preliminary",
+)
 LINE = "worklist_sha256"  # the detail with the digest of the line of the worklist
 # Entries of an earlier form name no digest: what they kept can't be compared.
 WRITERS = {

@@ -14,6 +14,7 @@ from medmm.audit.head import HeadSigner
 from medmm.audit.identity_digest import identity_hmac
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import from_json, to_json
+from medmm.domain.confirmation import Confirmation
 from medmm.domain.critical_result import Communication
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import StateError
@@ -24,11 +25,12 @@ from medmm.domain.model_standing import ModelStanding
 from medmm.domain.priority import CasePriority
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
-from medmm.domain.report import CaseFile, CaseState, Decision, SignedReport
+from medmm.domain.report import CaseFile, CaseState, Decision, Preliminary, SignedReport
 from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.domain.worklist import SavedFilter
 from medmm.store import (
+    confirmations,
     decision_history,
     drafts,
     integrity,
@@ -265,6 +267,25 @@ class Step:
     def save_communications(self, case_id: str, communications: tuple[Communication, ...]) -> None:
         """Keep who was told of critical findings, in place of what was kept before."""
         self._update_case(case_id, communications=to_json(communications))
+
+    def save_preliminary(self, case_id: str, preliminary: Preliminary) -> None:
+        """Keep who left a case to another's signature."""
+        self._update_case(case_id, preliminary=to_json(preliminary))
+
+    def ask_confirmation(
+        self, case_id: str, reader: str, shown: str, until: datetime
+    ) -> Confirmation:
+        """Make a confirmation of a signature; see `confirmations.ask`."""
+        return confirmations.ask(self._connection, case_id, reader, shown, until)
+
+    def take_confirmation(
+        self, case_id: str, reader: str, token: str, shown: str, at: datetime
+    ) -> None:
+        """Use a confirmation up.
+
+        Raises: as `confirmations.take`.
+        """
+        confirmations.take(self._connection, case_id, reader, token, shown, at)
 
     def save_reading(self, case_id: str, reading: Reading) -> None:
         """Keep what the models read, as the newest version."""

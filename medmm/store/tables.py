@@ -71,6 +71,7 @@ cases = sa.Table(
     sa.Column("priority", sa.JSON(none_as_null=True)),
     sa.Column("site", sa.JSON(none_as_null=True)),
     sa.Column("communications", sa.JSON(none_as_null=True)),
+    sa.Column("preliminary", sa.JSON(none_as_null=True)),
 )
 readings = sa.Table(
     "reading",
@@ -161,6 +162,15 @@ decision_history = sa.Table(  # what stood decided before each act, in medmm.sto
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("reader", sa.Text, nullable=False),
     sa.Column("body", sa.JSON, nullable=False),
+)
+confirmations = sa.Table(  # of a signature that is being asked for, in medmm.store.confirmations
+    "confirmation",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("reader", sa.Text, primary_key=True),
+    sa.Column("token_sha256", sa.Text, nullable=False),
+    sa.Column("shown", sa.Text, nullable=False),  # digest of what was on the screen
+    sa.Column("until", sa.Text, nullable=False),
 )
 unfinished = sa.Table(  # words that a reader is typing, in medmm.store.unfinished
     "unfinished_text",

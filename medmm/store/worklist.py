@@ -26,7 +26,14 @@ from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.images import seen_in_part
 from medmm.domain.priority import CasePriority, Order, turn
 from medmm.domain.reading import Reading
-from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
+from medmm.domain.report import (
+    CaseFile,
+    CaseState,
+    CaseSummary,
+    Decision,
+    Preliminary,
+    SignedReport,
+)
 from medmm.domain.suspicion import Suspicion
 from medmm.domain.worklist import CaseFilter, Page
 from medmm.store import drafts, integrity, last_words, leases, tables
@@ -34,12 +41,14 @@ from medmm.store.decoded import noun
 
 Progress = Callable[[int, int], None]  # how many cases are done, of how many
 LINES, CASES = tables.worklist, tables.cases
-WAITING = frozenset({CaseState.DRAFTED, CaseState.IN_REVIEW})  # for a person
+WAITING = frozenset(  # for a person
+    {CaseState.DRAFTED, CaseState.IN_REVIEW, CaseState.PRELIMINARY}
+)
 LATER = frozenset(  # columns of 0010 and 0013
     {"priority", "priority_reason", "waiting_since", "site", "critical_since"}
 )
 TO_TELL = frozenset(  # of critical findings: neither superseded nor withdrawn
-    {CaseState.DRAFTED, CaseState.IN_REVIEW, CaseState.SIGNED, CaseState.AMENDED}
+    WAITING | {CaseState.SIGNED, CaseState.AMENDED}
 )
 NEWEST = (LINES.c.opened_utc.desc(), LINES.c.case_id.desc())
 NAMES = tuple(column.name for column in LINES.columns)
@@ -307,6 +316,7 @@ def decoded_file(row: Any, report: SignedReport | None) -> CaseFile:
         decisions=noun(tuple[Decision, ...], row.decisions),
         report=report,
         priority=None if row.priority is None else noun(CasePriority, row.priority),
+        preliminary=(None if row.preliminary is None else noun(Preliminary, row.preliminary)),
         communications=(
             ()
             if row.communications is None

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from medmm import grounding, review
 from medmm.domain.codec import from_json, to_json
+from medmm.domain.confirmation import Confirmation
 from medmm.domain.draft import CheckedDraft, Outcome
-from medmm.domain.report import CaseFile, CaseState, Decision, SignedReport, SignedStatement
+from medmm.domain.report import (
+    CaseFile,
+    CaseState,
+    Decision,
+    Preliminary,
+    SignedReport,
+    SignedStatement,
+)
 from medmm.domain.shown import Shown
 from medmm.verbs import showing
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
+
+CONFIRMED_FOR = timedelta(minutes=10)  # a signature that was asked for
 
 
 @verb(
@@ -111,8 +122,47 @@ def as_it_stands(house: House, value: object) -> SignedReport:
     return house.store.report(from_json(SignedReport, value).id)
 
 
-@verb("sign", as_it_stands, request=lambda house, case_id, shown: {"case": case_id})
-def sign(house: House, call: VerbCall, case_id: str, shown: Shown | None) -> SignedReport:
+@verb("propose", kept(Preliminary), request=lambda house, case_id, shown: {"case": case_id})
+def propose(house: House, call: VerbCall, case_id: str, shown: Shown | None) -> Preliminary:
+    """Leave what was decided to another's signature; see `Assistant.propose`."""
+    file = house.store.case_file(case_id)
+    showing.refuse_unlike(house, shown, file)
+    preliminary = review.propose(file, call.actor, house.clock())
+    state = review.advance(file.state, review.Act.PROPOSE)
+    with house.store.step() as step:
+        step.refuse_others(case_id, call.actor.id, house.clock())
+        step.refuse_drafting(case_id, house.clock())
+        showing.refuse_changed(step, shown, file)
+        step.unclaim(case_id)
+        step.set_state(case_id, state, expected=file.state)
+        step.save_preliminary(case_id, preliminary)
+        call.done(step, preliminary, case_id)
+    return preliminary
+
+
+@verb("confirm", kept(Confirmation), request=lambda house, case_id, shown: {"shown": shown.digest})
+def confirm(house: House, call: VerbCall, case_id: str, shown: Shown) -> Confirmation:
+    """Ask for a signature on what is shown; see `Assistant.confirm`."""
+    file = house.store.case_file(case_id)
+    showing.refuse_unlike(house, shown, file)
+    review.advance(file.state, review.Act.SIGN)
+    review.to_sign(file, call.actor)
+    until = house.clock() + CONFIRMED_FOR
+    with house.store.step() as step:
+        showing.refuse_changed(step, shown, file)
+        asked = step.ask_confirmation(case_id, call.actor.id, shown.digest, until)
+        call.done(step, asked, case_id, until=until.isoformat(timespec="seconds"))
+    return asked
+
+
+@verb("sign", as_it_stands, request=lambda house, case_id, shown, confirmation: {"case": case_id})
+def sign(
+    house: House,
+    call: VerbCall,
+    case_id: str,
+    shown: Shown | None,
+    confirmation: Confirmation | None,
+) -> SignedReport:
     """Sign what was decided; see `Assistant.sign`."""
     file = house.store.case_file(case_id)
     showing.refuse_unlike(house, shown, file)
@@ -123,6 +173,9 @@ def sign(house: House, call: VerbCall, case_id: str, shown: Shown | None) -> Sig
         step.refuse_others(case_id, call.actor.id, house.clock())
         step.refuse_drafting(case_id, house.clock())
         showing.refuse_changed(step, shown, file)
+        if confirmation is not None:
+            seen = "" if shown is None else shown.digest
+            step.take_confirmation(case_id, call.actor.id, confirmation.token, seen, house.clock())
         step.unclaim(case_id)
         step.drop_unfinished(case_id, call.actor.id)
         step.set_state(case_id, state, expected=file.state)

@@ -72,6 +72,7 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     assistant.communicate(
         case.id, to="ward 3", how=Route.PHONE, read_back=True, by=reader, key="communicate-1"
     )
+    assistant.propose(case.id, by=reader, key="propose-1")
     report = assistant.sign(case.id, by=reader, key="sign-1")
     paths = assistant.publish(report.id, to=out, key="publish-1")
     changes = [Edit(draft.statements[0].id, "The reader's own words.")]

@@ -30,6 +30,7 @@ WRITING = (
     "decide",
     "unclaim",
     "communicate",
+    "propose",
     "sign",
     "publish",
     "amend",
@@ -63,8 +64,10 @@ ELSEWHERE = {
     "accept_model",
     "shadow_model",
     "keep_unfinished",
+    "confirm",
 }  # their deaths: tests/unit/models/test_models_installed_models.py, decision 15; a probe changes the log alone;
-# of what persons decide on models: test_e2e_acceptance.py; what is being typed makes no entry, so no step
+# of what persons decide on models: test_e2e_acceptance.py; what is being typed makes no entry, so no step;
+# a confirmation is asked for anew
 
 
 def test_no_verb_and_no_commit_point_is_forgotten() -> None:

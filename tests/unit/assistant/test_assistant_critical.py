@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def settings(tmp_path: Path) -> dict[str, object]:
     return {"contacts": ["ward 3", "the physician on call"], "next_after_minutes": 15}
 
 
-def opened_of(folder: Path, clock: SetClock, critical: dict[str, object]) -> Assistant:
+def opened_of(folder: Path, clock: SetClock, critical: Any) -> Assistant:
     made = Settings(data_dir=folder / "data", readers=READERS, threads=1, critical=critical)
     networks = GivenNetworks(made, reader=READS, picture_kinds=SAYS_FRONTAL, language_model=None)
     return Assistant(made, networks=networks, clock=clock)
