@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from medmm.audit.head import HeadSigner
 from medmm.audit.log_database import LogDatabase
 from medmm.audit.verify import verify
-from medmm.domain.audit_event import AuditProblem, AuditVerification
+from medmm.domain.audit_event import AuditVerification
 from medmm.store import integrity, last_words, log_coverage, search, worklist
 
 
@@ -44,7 +44,7 @@ def check(
         *integrity.problems(connection, said),
         *covered.problems,
         *worklist.problems(connection, said),
-        *search.problems(connection, secret, _owners(covered.problems)),
+        *search.problems(connection, secret, _unsound(covered)),
         *last_words.problems(connection, words),
     )
     of_rows = replace(
@@ -57,6 +57,7 @@ def check(
     return of_rows, covered.objects
 
 
-def _owners(problems: Iterable[AuditProblem]) -> set[str]:
-    """List the patients and studies of whose rows these problems tell."""
-    return {problem.place.split()[-1] for problem in problems if problem.place.split()}
+def _unsound(covered: log_coverage.LogCoverage) -> set[str]:
+    """List the patients and studies whose rows are altered, or that no entry covers."""
+    named = {problem.place.split()[-1] for problem in covered.problems if problem.place.split()}
+    return named | {*covered.identities_not_covered, *covered.studies_not_covered}

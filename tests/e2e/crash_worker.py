@@ -10,7 +10,6 @@ from medmm.assistant import Assistant
 from medmm.config import load_settings
 from medmm.domain.critical_result import Route
 from medmm.domain.priority import Priority
-from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, Edit
 from medmm.domain.study import Study
 from medmm.domain.worklist import CaseFilter, SavedFilter
@@ -64,7 +63,7 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     assistant.undo(case.id, by=reader, key="undo-1")
     decided = assistant.decide(
         case.id,
-        [*(Accept(s.id) for s in draft.statements), Add.of("Pneumothorax", side=Side.LEFT)],
+        [*(Accept(s.id) for s in draft.statements), Add.of("Edema")],
         by=reader,
         key="decide-1",
     )
