@@ -14,6 +14,8 @@ from medmm.domain.acceptance import Acceptance
 from medmm.domain.argument_checks import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.clock import Clock, utc_now
+from medmm.domain.confirmation import Confirmation
+from medmm.domain.critical_result import Communication, Route
 from medmm.domain.directory import Directory
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.draft_version import DraftVersion
@@ -33,13 +35,16 @@ from medmm.domain.report import (
     CaseState,
     CaseSummary,
     Decision,
+    Preliminary,
     Reader,
     SignedReport,
     SignedStatement,
 )
+from medmm.domain.shown import Shown
 from medmm.domain.study import Modality, NotEvaluable, Release, Study
 from medmm.domain.study_inspection import Capabilities, FoundStudy, Inspection, ModelRow
-from medmm.domain.worklist import CaseFilter, Page
+from medmm.domain.unfinished_text import UnfinishedText
+from medmm.domain.worklist import ALL_CASES, CaseFilter, Page, SavedFilter, Worklist
 from medmm.verbs import (
     Asked,
     By,
@@ -51,6 +56,7 @@ from medmm.verbs import (
     calibrating,
     cases,
     claiming,
+    communicating,
     deciding,
     inspecting,
     installing,
@@ -58,6 +64,7 @@ from medmm.verbs import (
     outgoing,
     publishing,
     reading,
+    reading_room,
     watching,
     writing,
 )
@@ -74,13 +81,15 @@ class Assistant:
     Safe from several threads and processes. Every verb checks the role of who asks, commits its
     result together with its audit entry, and leaves an entry when it fails.
 
-    Three arguments mean the same in every verb:
+    Four arguments mean the same in every verb:
         case_id: the id of a case, as `open_case` and `cases` give it.
         by: a reader, or the id of one under `readers:` of the settings or in the directory; without
             it the service that the settings name under `actor:` acts, where the verb allows that.
         key: an idempotency key. The same verb under the same key with the same request gives the
             first result again, for `replay_days` of the settings; another request under it is a
             StateError.
+        shown: what the reader saw when acting, as `Shown.of(file, identity)` takes it down; then
+            nothing is done to a case that is not so any more, or to another one.
 
     Raises: the errors of `medmm.domain.errors`. Besides those that a verb names: PermissionDenied
         if `by` is unknown or its role may not; StateError after `close`; InputError if an argument
@@ -292,7 +301,13 @@ class Assistant:
         return cases.open_case(self._house, Asked(by, key), study_uid)
 
     def draft(
-        self, case_id: str, *, again: bool = True, by: By | None = None, key: str | None = None
+        self,
+        case_id: str,
+        *,
+        again: bool = True,
+        shown: Shown | None = None,
+        by: By | None = None,
+        key: str | None = None,
     ) -> CheckedDraft:
         """Draft a case: read its images, write statements, and check each of them.
 
@@ -308,7 +323,7 @@ class Assistant:
             >>> for statement in draft.statements:
             ...     print(statement.text, draft.failed(statement.id))
         """
-        return writing.draft(self._house, Asked(by, key), case_id, again)
+        return writing.draft(self._house, Asked(by, key), case_id, again, shown)
 
     def drafts(self, case_id: str, *, by: By | None = None) -> tuple[DraftVersion, ...]:
         """List every version of a case's draft.
@@ -353,7 +368,13 @@ class Assistant:
         return cases.prioritise(self._house, Asked(by, key), case_id, priority, reason)
 
     def claim(
-        self, case_id: str, *, by: By, minutes: int | None = None, key: str | None = None
+        self,
+        case_id: str,
+        *,
+        by: By,
+        minutes: int | None = None,
+        since: datetime | None = None,
+        key: str | None = None,
     ) -> Lease:
         """Claim a case to work on it, or renew the claim.
 
@@ -362,32 +383,45 @@ class Assistant:
 
         Args:
             minutes: from now on, 1 to 1440; without it `claim_minutes` of the settings.
+            since: the beginning of the lease that an open page holds: then it is renewed, and if it
+                was lost meanwhile, no other is begun in its place.
 
         Returns: the lease, with its holder and its end.
-        Raises: StateError naming the holder while another reader has it, or if nothing can be done
-            on it any more; InputError if `minutes` is out of range; Unavailable if another took it
-            at the same moment.
+        Raises: StateError naming the holder while another reader has it, if the lease was lost
+            (`lease` is in its `where`), or if nothing can be done on it any more; InputError if
+            `minutes` is out of range; Unavailable if another took it at the same moment.
 
         Example:
             >>> lease = assistant.claim(case.id, by="reader-1", minutes=20)
             >>> lease.until
         """
-        return claiming.claim(self._house, Asked(by, key), case_id, minutes)
+        return claiming.claim(self._house, Asked(by, key), case_id, minutes, since)
 
-    def unclaim(self, case_id: str, *, by: By, key: str | None = None) -> None:
+    def unclaim(
+        self, case_id: str, *, by: By, since: datetime | None = None, key: str | None = None
+    ) -> None:
         """Give a claimed case back; an administrator frees anybody's.
 
         If nobody has claimed it, nothing changes.
 
-        Raises: StateError naming the holder while another reader has it.
+        Args:
+            since: the beginning of the lease that is given back: then no later one is ended.
+
+        Raises: StateError naming the holder while another reader has it, or if that lease was lost.
 
         Example:
             >>> assistant.unclaim(case.id, by="reader-1")
         """
-        claiming.unclaim(self._house, Asked(by, key), case_id)
+        claiming.unclaim(self._house, Asked(by, key), case_id, since)
 
     def decide(
-        self, case_id: str, decisions: Sequence[Decision], *, by: By, key: str | None = None
+        self,
+        case_id: str,
+        decisions: Sequence[Decision],
+        *,
+        by: By,
+        shown: Shown | None = None,
+        key: str | None = None,
     ) -> CheckedDraft:
         """Keep what a reader decides on the statements of a draft.
 
@@ -411,21 +445,126 @@ class Assistant:
             ...     by="reader-1",
             ... )
         """
-        return deciding.decide(self._house, Asked(by, key), case_id, decisions)
+        return deciding.decide(self._house, Asked(by, key), case_id, decisions, shown)
 
-    def sign(self, case_id: str, *, by: By, key: str | None = None) -> SignedReport:
+    def accept_passing(
+        self, case_id: str, *, by: By, shown: Shown | None = None, key: str | None = None
+    ) -> CheckedDraft:
+        """Accept every undecided statement that passed all its checks, in one act with one entry.
+
+        What is also suspected and not stated is left for a reader to state.
+
+        Returns: the draft, unchanged.
+        Raises: StateError if there is none, and as `decide`.
+
+        Example:
+            >>> assistant.accept_passing(case.id, by="reader-1")
+        """
+        return deciding.accept_passing(self._house, Asked(by, key), case_id, shown)
+
+    def undo(
+        self, case_id: str, *, by: By, shown: Shown | None = None, key: str | None = None
+    ) -> CheckedDraft:
+        """Undo the last act of this reader on an unsigned case; called again, the one before it.
+
+        What stood decided before stands again; the act and its undoing both stay in the log.
+
+        Returns: the draft, unchanged.
+        Raises: StateError if there is nothing to undo, or the last act was another reader's.
+
+        Example:
+            >>> assistant.undo(case.id, by="reader-1")
+        """
+        return deciding.undo(self._house, Asked(by, key), case_id, shown)
+
+    def communicate(
+        self,
+        case_id: str,
+        *,
+        to: str,
+        how: Route,
+        read_back: bool,
+        by: By,
+        shown: Shown | None = None,
+        key: str | None = None,
+    ) -> Communication:
+        """Keep that a person was told of the critical findings of a case.
+
+        Nothing is sent. Until then the case stands first in the worklist, signed or not; a report
+        that is signed afterwards says it.
+
+        Args:
+            to: who was told, by name or duty.
+            how: by phone, in person, by video, by secure message.
+            read_back: whether who was told repeated it, and it was right.
+
+        Returns: what is kept: the findings, their category, who told whom and when.
+        Raises: StateError if the case has no critical finding; InputError if `to` names nobody.
+
+        Example:
+            >>> assistant.communicate(
+            ...     case.id, to="ward 3", how=Route.PHONE, read_back=True, by="reader-1"
+            ... )
+        """
+        return communicating.communicate(
+            self._house, Asked(by, key), case_id, to, how, read_back, shown
+        )
+
+    def propose(
+        self, case_id: str, *, by: By, shown: Shown | None = None, key: str | None = None
+    ) -> Preliminary:
+        """Leave what was decided to another reader's signature, as a resident does.
+
+        The case is preliminary until somebody signs it, who may decide otherwise before. The report
+        names both.
+
+        Returns: who read it, and when; the reader's claim on the case ends.
+        Raises: StateError as `sign`.
+
+        Example:
+            >>> assistant.propose(case.id, by="resident-1")
+        """
+        return deciding.propose(self._house, Asked(by, key), case_id, shown)
+
+    def confirm(self, case_id: str, *, by: By, shown: Shown) -> Confirmation:
+        """Ask for a signature on what is shown: a token that is good once, for ten minutes.
+
+        One that was asked for before, in another window, counts no more.
+
+        Returns: the confirmation, to be handed to `sign` with the same `shown`.
+        Raises: StateError if the case can't be signed, or is not as it was shown.
+
+        Example:
+            >>> shown = Shown.of(assistant.case(case.id, by="reader-1"))
+            >>> confirmation = assistant.confirm(case.id, shown=shown, by="reader-1")
+        """
+        return deciding.confirm(self._house, Asked(by), case_id, shown)
+
+    def sign(
+        self,
+        case_id: str,
+        *,
+        by: By,
+        shown: Shown | None = None,
+        confirmation: Confirmation | None = None,
+        key: str | None = None,
+    ) -> SignedReport:
         """Sign what was decided.
+
+        Args:
+            confirmation: as `confirm` gave it for the same `shown`; it is used up.
 
         Returns: the first version of the report; the reader's claim on the case ends.
         Raises: StateError if a statement is undecided, the findings contradict each other, nothing
             is left to sign, the case is signed already, other images of the study came meanwhile,
-            or another reader has claimed it; Unavailable while the case is drafted; ConfigError if
-            the reader still has the name that ships with the settings.
+            or another reader has claimed it, or the confirmation was used, replaced or is too old;
+            Unavailable while the case is drafted; ConfigError if the reader still has the name that
+            ships with the settings.
 
         Example:
             >>> report = assistant.sign(case.id, by="reader-1")
         """
-        return deciding.sign(self._house, Asked(by, key), case_id)
+        return deciding.sign(self._house, Asked(by, key), case_id, shown, confirmation)
 
     def amend(
         self,
@@ -435,6 +574,7 @@ class Assistant:
         reason: str,
         by: By,
         correction: bool = False,
+        shown: Shown | None = None,
         key: str | None = None,
     ) -> SignedReport:
         """Change a signed report by signing these decisions over those that were signed.
@@ -461,10 +601,19 @@ class Assistant:
             ...     by="reader-1",
             ... )
         """
-        return amending.amend(self._house, Asked(by, key), case_id, decisions, reason, correction)
+        return amending.amend(
+            self._house, Asked(by, key), case_id, decisions, reason, correction, shown
+        )
 
     def addendum(
-        self, case_id: str, text: str, *, reason: str, by: By, key: str | None = None
+        self,
+        case_id: str,
+        text: str,
+        *,
+        reason: str,
+        by: By,
+        shown: Shown | None = None,
+        key: str | None = None,
     ) -> SignedReport:
         """Add words to a signed report, whose own words stay.
 
@@ -483,10 +632,16 @@ class Assistant:
             ...     case.id, "Discussed with the ward.", reason="call from the ward", by="reader-1"
             ... )
         """
-        return amending.addendum(self._house, Asked(by, key), case_id, text, reason)
+        return amending.addendum(self._house, Asked(by, key), case_id, text, reason, shown)
 
     def withdraw(
-        self, case_id: str, *, reason: str, by: By, key: str | None = None
+        self,
+        case_id: str,
+        *,
+        reason: str,
+        by: By,
+        shown: Shown | None = None,
+        key: str | None = None,
     ) -> SignedReport:
         """Withdraw a signed report: from then on no finding of it is valid.
 
@@ -502,7 +657,7 @@ class Assistant:
         Example:
             >>> assistant.withdraw(case.id, reason="images of another patient", by="reader-1")
         """
-        return amending.withdraw(self._house, Asked(by, key), case_id, reason)
+        return amending.withdraw(self._house, Asked(by, key), case_id, reason, shown)
 
     def publish(
         self, report_id: str, *, to: str | Path, by: By | None = None, key: str | None = None
@@ -868,6 +1023,152 @@ class Assistant:
             acquired_to=acquired_to,
         )
         return cases.cases(self._house, by, wanted, Page(limit=limit, after=after, order=order))
+
+    def worklist(
+        self,
+        wanted: CaseFilter = ALL_CASES,
+        *,
+        search: str = "",
+        limit: int = 50,
+        after: str | None = None,
+        order: Order = Order.URGENCY,
+        by: By | None = None,
+    ) -> Worklist:
+        """List a page of the worklist with who its cases are.
+
+        Identities are given to roles that may see them; one entry of the log names all cases of the
+        page.
+
+        Args:
+            wanted: what the cases have in common.
+            search: parts of a name (accents, case and ways of writing folded), a patient ID, a
+                number of the order, or a Study UID; for roles that may see identities.
+            limit: at most so many, 1 to 200.
+            after: `CaseSummary.place` of the last case of the page before.
+            order: by urgency, or newest first.
+
+        Returns: the rows, how many there are on all pages, counts by state, priority and modality,
+            and the entry of the log that the page shows (see `arrived`).
+        Raises: InputError if `limit` is out of range, there is no case `after`, or nothing can be
+            searched for by these words; PermissionDenied if this role may not search.
+
+        Example:
+            >>> page = assistant.worklist(CaseFilter(waiting=True), search="muller", by="reader-1")
+            >>> [(row.patient, row.age, row.case.priority) for row in page.rows]
+        """
+        part = Page(limit=limit, after=after, order=order)
+        return reading_room.worklist(self._house, by, wanted, search, part)
+
+    def arrived(self, entry: int, wanted: CaseFilter = ALL_CASES, *, by: By | None = None) -> int:
+        """Count the cases that came since a page of the worklist was listed.
+
+        That is what was opened, drafted or made more urgent, and nobody has decided on. A page can
+        ask often: no entry of the log tells of a number.
+
+        Args:
+            entry: `Worklist.entry` of the page.
+            wanted: what the cases have in common.
+
+        Returns: how many.
+
+        Example:
+            >>> page = assistant.worklist(by="reader-1")
+            >>> assistant.arrived(page.entry, by="reader-1")
+        """
+        return reading_room.arrived(self._house, wanted, entry, by)
+
+    def next_case(
+        self,
+        wanted: CaseFilter = ALL_CASES,
+        *,
+        after: str | None = None,
+        order: Order = Order.URGENCY,
+        by: By,
+    ) -> CaseSummary | None:
+        """Find the next case that waits for a person and that nobody else holds.
+
+        Args:
+            wanted: what the cases have in common.
+            after: id or `CaseSummary.place` of the case before; after the last one it goes on from
+                the top. Without it the first one.
+            order: by urgency, or newest first.
+
+        Returns: the case, or None if none is left. `claim` takes it.
+
+        Example:
+            >>> case = assistant.next_case(by="reader-1")
+            >>> lease = assistant.claim(case.case_id, by="reader-1")
+        """
+        part = Page(limit=1, after=after, order=order)
+        return reading_room.next_case(self._house, by, wanted, part)
+
+    def save_filter(self, saved: SavedFilter, *, by: By, key: str | None = None) -> None:
+        """Keep a filter of the worklist under a name, for this reader alone.
+
+        Args:
+            saved: its name and what it asks for; one of the same name is replaced.
+
+        Raises: StateError if the reader keeps 20 others.
+
+        Example:
+            >>> stat = SavedFilter(name="urgent films", wanted=CaseFilter(priority=Priority.STAT))
+            >>> assistant.save_filter(stat, by="reader-1")
+        """
+        reading_room.save_filter(self._house, Asked(by, key), saved)
+
+    def drop_filter(self, name: str, *, by: By, key: str | None = None) -> None:
+        """Drop a saved filter of this reader.
+
+        Args:
+            name: as `filters` lists it.
+
+        Raises: InputError if there is none of this name.
+
+        Example:
+            >>> assistant.drop_filter("urgent films", by="reader-1")
+        """
+        reading_room.drop_filter(self._house, Asked(by, key), name)
+
+    def filters(self, *, by: By) -> tuple[SavedFilter, ...]:
+        """List the saved filters of this reader, by name.
+
+        Returns: the filters.
+
+        Example:
+            >>> for saved in assistant.filters(by="reader-1"):
+            ...     assistant.worklist(saved.wanted, order=saved.order, by="reader-1")
+        """
+        return reading_room.filters(self._house, by)
+
+    def keep_unfinished(
+        self, case_id: str, field: str, text: str, *, by: By, shown: Shown | None = None
+    ) -> None:
+        """Keep what a reader is typing, outside the session, without deciding anything.
+
+        It is given back to this reader alone, and kept until a decision on the field, or this
+        reader's signature. No entry of the log tells of it, as of no key stroke.
+
+        Args:
+            field: what it is typed for: the id of a statement, or a name that the page gives.
+            text: as it stands in the field; an empty one is kept no longer.
+
+        Raises: InputError if field or text are too long; StateError if another case was shown, or
+            this reader types in 100 other fields of the case.
+
+        Example:
+            >>> assistant.keep_unfinished(case.id, "s2", "Small left", by="reader-1")
+        """
+        reading_room.keep_unfinished(self._house, by, case_id, field, text, shown)
+
+    def unfinished(self, case_id: str, *, by: By) -> tuple[UnfinishedText, ...]:
+        """List what this reader typed in a case and has not decided on.
+
+        Returns: the texts by field, each with the draft that it was typed beside and its time.
+
+        Example:
+            >>> {one.field: one.text for one in assistant.unfinished(case.id, by="reader-1")}
+        """
+        return reading_room.unfinished(self._house, by, case_id)
 
     def case(
         self, case_id: str, *, pixels: bool = True, blind: bool = False, by: By | None = None

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from medmm.domain.errors import MedmmError, StateError
-from medmm.domain.report import CaseFile
+from medmm.domain.errors import MedmmError
 from ui import presenter
 
 
@@ -29,15 +28,6 @@ def forget() -> None:
     """Have case and worklist read again, since something may have changed."""
     for name in ("file", "worklist", "events", "signing", "amending", "report_of"):
         st.session_state.pop(name, None)
-
-
-def outdated(file: CaseFile) -> StateError:
-    """Make the error that somebody else worked on the case since it was shown."""
-    return StateError(
-        "the case was changed elsewhere since it was shown here; nothing was done",
-        remedy="look at it as it is now, then decide",
-        case=file.case.id,
-    )
 
 
 def acted(verb: Callable[[], object]) -> None:

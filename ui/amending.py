@@ -5,7 +5,6 @@ They amend it, add to it and withdraw it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -13,8 +12,9 @@ import streamlit as st
 from medmm.assistant import Assistant
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import CaseFile, Reader, SignedReport
+from medmm.domain.shown import Shown
 from ui import presenter, report_words
-from ui.actions import acted, outdated, told
+from ui.actions import acted, told
 from ui.presenter import inert
 
 
@@ -39,16 +39,16 @@ def show_versions(
         return
     with st.container(horizontal=True):
         show_amending(assistant, file, report, reader)
-        act = partial(acted_on, assistant, file, reader)
+        key = f"{file.case.id} {report.version}"
+        what = (assistant, Shown.of(file, identity), reader, key)
         with st.popover("Addendum …"):
-            key = f"{file.case.id} {report.version}"
             st.text_area("What is to be added", key=f"addendum text {key}")
             st.text_input("Reason", key=f"addendum reason {key}")
-            st.button("Sign the addendum", key="addendum", on_click=act, args=(added, key))
+            st.button("Sign the addendum", key="addendum", on_click=added, args=what)
         with st.popover("Withdraw …"):
             st.caption("Entered in error: no finding of it is valid any more, for good.")
             st.text_input("Reason", key=f"withdraw reason {key}")
-            st.button("Withdraw the report", key="withdraw", on_click=act, args=(withdrawn, key))
+            st.button("Withdraw the report", key="withdraw", on_click=withdrawn, args=what)
 
 
 def show_amending(
@@ -104,36 +104,22 @@ def show_question(
     )
     st.info(inert(report_words.amending_question(reader, identity, report, reason)))
 
-    def amend(assistant: Assistant, case_id: str, reader: Reader) -> None:
-        assistant.amend(case_id, [decision], reason=reason, correction=correction, by=reader)
-
-    act = partial(acted_on, assistant, file, reader)
+    shown = Shown.of(file, identity)
+    amend = partial(assistant.amend, file.case.id, [decision], reason=reason, shown=shown)
+    act = partial(acted, partial(amend, correction=correction, by=reader))
     with st.container(horizontal=True):
-        st.button(
-            "Sign the amendment", type="primary", key="amend now", on_click=act, args=(amend,)
-        )
+        st.button("Sign the amendment", type="primary", key="amend now", on_click=act)
         st.button("Back", key="back", on_click=lambda: st.session_state.pop("amending", None))
 
 
-def added(assistant: Assistant, case_id: str, reader: Reader, key: str) -> None:
-    """Sign the addendum as it stands in the form now."""
+def added(assistant: Assistant, shown: Shown, reader: Reader, key: str) -> None:
+    """Sign the addendum as it stands in the form now, if the report is the one that is shown."""
     text, reason = (st.session_state[f"addendum {name} {key}"] for name in ("text", "reason"))
-    assistant.addendum(case_id, text, reason=reason, by=reader)
+    sign = partial(assistant.addendum, shown.case_id, text, reason=reason, by=reader, shown=shown)
+    acted(sign)
 
 
-def withdrawn(assistant: Assistant, case_id: str, reader: Reader, key: str) -> None:
-    """Withdraw the report for the reason in the form."""
-    assistant.withdraw(case_id, reason=st.session_state[f"withdraw reason {key}"], by=reader)
-
-
-def acted_on(
-    assistant: Assistant, file: CaseFile, reader: Reader, verb: Callable[..., None], *more: str
-) -> None:
-    """Change a signed report, if it is still the one that is shown."""
-
-    def changing() -> None:
-        if presenter.changed(file, assistant.case(file.case.id, pixels=False, by=reader)):
-            raise outdated(file)
-        verb(assistant, file.case.id, reader, *more)
-
-    acted(changing)
+def withdrawn(assistant: Assistant, shown: Shown, reader: Reader, key: str) -> None:
+    """Withdraw the report for the reason in the form, if it is the one that is shown."""
+    reason = st.session_state[f"withdraw reason {key}"]
+    acted(partial(assistant.withdraw, shown.case_id, reason=reason, by=reader, shown=shown))

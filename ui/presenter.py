@@ -153,15 +153,6 @@ def suspected_line(summary: CaseSummary) -> str:
     )
 
 
-def changed(shown: CaseFile, now: CaseFile) -> bool:
-    """Tell whether a case is no longer what the reader sees.
-
-    That is its draft, a decision, its state or its report.
-    """
-    before, after = ((file.draft, file.decisions, file.state, file.report) for file in (shown, now))
-    return before != after
-
-
 def pictures(file: CaseFile) -> tuple[Volume, ...]:
     """List the images of a case, the one that was read first.
 

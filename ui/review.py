@@ -12,13 +12,14 @@ from medmm.domain.draft import Assertion, Section
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reader, Reject
+from medmm.domain.shown import Shown
 from medmm.domain.suspicion import Standing
 from medmm.presentation.case_view import CaseView, StatementView
 from medmm.presentation.film_picture import score_bar
 from medmm.presentation.slice_picture import png_bytes
 from medmm.presentation.suspicion_words import ALSO_NOTE
 from ui import own_words, presenter
-from ui.actions import acted, outdated, told
+from ui.actions import acted, told
 from ui.presenter import edit_key, inert, review_sections
 
 FINDINGS, IMPRESSION = Section.FINDINGS.value.capitalize(), Section.IMPRESSION.value.capitalize()
@@ -262,14 +263,9 @@ def edited(statement_id: str, field: str) -> Edit:
 def decided(
     assistant: Assistant, file: CaseFile, reader: Reader, decision: Callable[[], Decision]
 ) -> None:
-    """Keep one decision, if the draft is still the one that is shown."""
-
-    def verb() -> None:
-        if assistant.case(file.case.id, pixels=False, by=reader).draft != file.draft:
-            raise outdated(file)
-        assistant.decide(file.case.id, [decision()], by=reader)
-
-    acted(verb)
+    """Keep one decision, if the case is still the one that is shown."""
+    shown = Shown.of(file)
+    acted(lambda: assistant.decide(file.case.id, [decision()], by=reader, shown=shown))
 
 
 def show_signing(
@@ -292,10 +288,7 @@ def show_signing(
         st.warning(inert(mark), icon="⚠️")
     st.info(inert(presenter.signing_question(reader, identity, view)))
 
-    def sign() -> None:
-        if presenter.changed(file, assistant.case(file.case.id, pixels=False, by=reader)):
-            raise outdated(file)
-        assistant.sign(file.case.id, by=reader)
+    sign = partial(assistant.sign, file.case.id, by=reader, shown=Shown.of(file, identity))
 
     with st.container(horizontal=True):
         st.button("Sign now", type="primary", key="sign now", on_click=acted, args=(sign,))

@@ -5,11 +5,18 @@ Nothing else reads either.
 
 from __future__ import annotations
 
-from medmm.config.entries import IdentifierEntry, ReaderEntry, ServerEntry, StoreEntry
+from medmm.config.entries import (
+    CriticalEntry,
+    IdentifierEntry,
+    ReaderEntry,
+    ServerEntry,
+    StoreEntry,
+)
 from medmm.config.loading import configs_dir, load_settings
 from medmm.config.settings import Settings
 
 __all__ = [
+    "CriticalEntry",
     "IdentifierEntry",
     "ReaderEntry",
     "ServerEntry",

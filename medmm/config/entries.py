@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import (
     BaseModel,
@@ -17,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from medmm.domain.critical_result import Clock, CriticalRule
 from medmm.domain.errors import ConfigError
 from medmm.domain.imaging_order import IdentifierSystems
 from medmm.domain.model_server import ModelServer, fault_of_address
@@ -105,6 +107,25 @@ class StoreEntry(BaseModel):
             return ""
         user = f"{found['user']}@" if found["user"] else ""
         return f"{found['scheme']}://{user}{found['place']}"
+
+
+class CriticalEntry(BaseModel):
+    """How soon critical results are told, and who is shown next if nobody was reached."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    clock: Clock = Clock.DETECTION
+    minutes: tuple[PositiveInt, PositiveInt, PositiveInt] = (60, 360, 4320)
+    contacts: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
+    next_after_minutes: PositiveInt = 15
+
+    def rule(self) -> CriticalRule:
+        """Give the rule as the noun that results are judged by."""
+        return CriticalRule(
+            clock=self.clock,
+            minutes=self.minutes,
+            contacts=self.contacts,
+            next_after_minutes=self.next_after_minutes,
+        )
 
 
 class ServerEntry(BaseModel):

@@ -9,7 +9,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from medmm.config.entries import IdentifierEntry, ReaderEntry, ServerEntry, StoreEntry
+from medmm.config.entries import (
+    CriticalEntry,
+    IdentifierEntry,
+    ReaderEntry,
+    ServerEntry,
+    StoreEntry,
+)
 from medmm.domain.directory import ConfiguredReaders
 from medmm.domain.vocabulary import finding_terms
 
@@ -28,6 +34,7 @@ NOT_OF_A_DRAFT = {
     "readers",
     "replay_days",
     "claim_minutes",
+    "critical",
     "writer_path",
     "server",
     "site",
@@ -69,6 +76,7 @@ class Settings(BaseSettings):
     actor: str = "medmm-service"
     replay_days: float = Field(default=7, gt=0, le=3650)
     claim_minutes: PositiveInt = Field(default=30, le=1440)
+    critical: CriticalEntry = CriticalEntry()
     store: StoreEntry = StoreEntry()
     identifiers: IdentifierEntry = IdentifierEntry()
     readers: tuple[ReaderEntry, ...] = ()

@@ -13,6 +13,7 @@ from medmm.domain.images import ImageReference, time_words
 from medmm.domain.plain_text import clean
 from medmm.domain.report import SignedReport, SignedStatement
 from medmm.domain.version import __version__
+from medmm.domain.vocabulary import finding_term
 from medmm.presentation.report_versions import Lineage, reader_words
 
 WIDTH = 80
@@ -53,6 +54,7 @@ def report_text(
         for sentence, statement in sentences:
             lines += textwrap.wrap(sentence, WIDTH)
             lines += _added(statement)
+    lines += _communications(report, line)
     if report.not_evaluated:
         lines += ["", "NOT EVALUATED BY THE MODELS"]
         lines += textwrap.wrap("; ".join(report.not_evaluated) + ".", WIDTH)
@@ -124,9 +126,28 @@ def _image_rows(image: ImageReference) -> list[tuple[str, str]]:
     return [("Image read", f"{image.what} {time_words(image.acquired)}"), ("", image.uid_words)]
 
 
+def _communications(report: SignedReport, line: Lineage) -> Iterator[str]:
+    """Write who had been told of critical findings when this version was signed."""
+    if report.communications:
+        yield from ("", _heading("COMMUNICATION OF CRITICAL FINDINGS", line))
+    for told in report.communications:
+        findings = ", ".join(finding_term(name).words for name in told.findings)
+        how = f"{told.how.value}, {'' if told.read_back else 'not '}read back"
+        when = told.at.isoformat(timespec="seconds")
+        yield from _wrapped(f"{findings}: {told.reader} told {printable(told.to)} ({how}), {when}.")
+
+
 def _withdrawal(report: SignedReport) -> list[str]:
     when = report.signed_at.isoformat(timespec="seconds")
     return [f"Withdrawn by {reader_words(report.signed_by)} on {when}."]
+
+
+def _preliminary(report: SignedReport) -> Iterator[str]:
+    """Name who had read it before, where another signs."""
+    before = report.preliminary
+    if before is not None and before.by.id != report.signed_by.id:
+        when = before.at.isoformat(timespec="seconds")
+        yield from _wrapped(f"Preliminary read by {reader_words(before.by)} on {when}.")
 
 
 def _signature(report: SignedReport) -> list[str]:
@@ -138,6 +159,7 @@ def _signature(report: SignedReport) -> list[str]:
     models = ", ".join(f"{m.name} ({m.manifest_sha256[:12]})" for m in report.models) or "none"
     when = report.signed_at.isoformat(timespec="seconds")
     return [
+        *_preliminary(report),
         f"Signed by {reader_words(report.signed_by)} on {when}.",
         *textwrap.wrap(
             f"Drafted by medmm {__version__} ({report.writer}; models: {models}); the signing "

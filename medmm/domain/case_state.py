@@ -11,6 +11,9 @@ class CaseState(Enum):
     OPENED = "opened"
     DRAFTED = "drafted"
     IN_REVIEW = "in review"
+    PRELIMINARY = (
+        "preliminary"  # a reader decided on all of it, and leaves the signature to another
+    )
     SIGNED = "signed"
     AMENDED = "amended"
     WITHDRAWN = "withdrawn"

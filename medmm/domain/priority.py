@@ -71,19 +71,35 @@ def most_urgent(*found: CasePriority | None) -> CasePriority | None:
     return min(given, key=lambda one: one.level.rank, default=None)
 
 
-OPEN = frozenset(one.value for one in (CaseState.OPENED, CaseState.DRAFTED, CaseState.IN_REVIEW))
+OPEN = frozenset(
+    one.value
+    for one in (
+        CaseState.OPENED,
+        CaseState.DRAFTED,
+        CaseState.IN_REVIEW,
+        CaseState.PRELIMINARY,
+    )
+)
 LEVELS = frozenset(level.value for level in Priority)
 
 
-def turn(state: str | None, priority: str | None, waiting_since: str | None) -> str:
+def turn(
+    state: str | None,
+    priority: str | None,
+    waiting_since: str | None,
+    critical_since: str | None = None,
+) -> str:
     """Say where a case comes in the order of work, as text that sorts.
 
-    Of the open ones the most urgent come first, then who waits longest. What states no priority is
-    routine; of what nobody waits for yet any is last; what is done comes after all.
+    Critical findings that nobody was told of come before all. Of the open cases the most urgent
+    come first, then who waits longest. What states no priority is routine; of what nobody waits for
+    yet any is last; what is done comes after all.
 
     Args:
-        waiting_since: in UTC, to the microsecond.
+        waiting_since, critical_since: in UTC, to the microsecond.
     """
+    if critical_since is not None:
+        return f"! {critical_since}"
     if state not in OPEN:
         return "9"
     rank = Priority(priority).rank if priority in LEVELS else Priority.ROUTINE.rank

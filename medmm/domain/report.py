@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from medmm.domain.case_state import SIGNED_STATES, CaseState
+from medmm.domain.critical_result import Communication
 from medmm.domain.draft import (
     CLAIMS,
     AlsoSuspected,
@@ -24,6 +25,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.images import ImageReference
 from medmm.domain.priority import CasePriority, turn
 from medmm.domain.reading import ModelIdentity, Reading, Side
+from medmm.domain.rejection_reasons import refuse_unknown
 from medmm.domain.report_kind import ReportKind
 from medmm.domain.suspicion import OwnWords, Standing, Suspicion, flagged, suspicions
 from medmm.domain.vocabulary import finding_term
@@ -75,10 +77,20 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Leave a drafted statement out."""
+    """Leave a drafted statement out.
+
+    Attributes:
+        reason: why, in the reader's words.
+        code: why, by `data/rejection_reasons.csv`; None if the reader gave none.
+    """
 
     statement_id: str
     reason: str = ""
+    code: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.code is not None:
+            refuse_unknown(self.code, self.statement_id)
 
 
 _FORMS = {
@@ -202,6 +214,18 @@ Decision = Accept | Edit | Reject | Add | Impression | Addendum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preliminary:
+    """A reader, often in training, decided on all of a draft and left the signature to another."""
+
+    by: Reader
+    at: datetime
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is None:
+            raise InputError("a preliminary read without time zone", remedy="use an aware time")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedStatement:
     """A sentence that a reader signed; `drafted_text` is None if it was left unchanged.
 
@@ -279,6 +303,8 @@ class SignedReport:
         replaces: id of that report; None of the first version.
         first: id of the first version, under which all of them are one report; None of itself.
         reason: why it was replaced, in the words of who signed; "" of the first version.
+        communications: who had been told of critical findings when it was signed.
+        preliminary: who had read it before the signature; None if nobody else had.
     """
 
     id: str
@@ -300,6 +326,8 @@ class SignedReport:
     replaces: str | None = None
     first: str | None = None
     reason: str = ""
+    communications: tuple[Communication, ...] = ()
+    preliminary: Preliminary | None = None
 
     def __post_init__(self) -> None:
         if self.signed_at.tzinfo is None:
@@ -335,8 +363,9 @@ class CaseFile:
 
     `rechecked` are the verdicts of the checks on the words that readers wrote: they mark, and
     refuse nothing. `report` is the version that counts; `earlier` are those that it replaced,
-    oldest first. `blind` marks a file without anything that was read, drafted, decided or reported:
-    see `blinded`.
+    oldest first; `communications` say who was told of critical findings, `preliminary` who left
+    the signature to another. `blind` marks a file without anything that was read, drafted, decided
+    or reported: see `blinded`.
     """
 
     case: Case
@@ -349,6 +378,8 @@ class CaseFile:
     priority: CasePriority | None = None
     earlier: tuple[SignedReport, ...] = ()
     blind: bool = False
+    communications: tuple[Communication, ...] = ()
+    preliminary: Preliminary | None = None
 
     def blinded(self) -> CaseFile:
         """Leave images, record and earlier studies alone, for a reader whom nothing may steer.
@@ -431,6 +462,17 @@ class CaseFile:
         """What of the list holds now: nothing that was rejected, or signed the report without."""
         return flagged(self.suspicions, signed=self.state in SIGNED_STATES)
 
+    @property
+    def critical_findings(self) -> tuple[str, ...]:
+        """The findings that a person must be told of at once, as they stand now."""
+        return tuple(dict.fromkeys(one.finding for one in self.flagged if one.critical))
+
+    @property
+    def uncommunicated(self) -> tuple[str, ...]:
+        """Those of them that nobody was told of yet."""
+        told = {name for one in self.communications for name in one.findings}
+        return tuple(name for name in self.critical_findings if name not in told)
+
     def critical(self, statement_id: str) -> bool:
         """Tell whether a statement, as it stands now, must be told at once; not if rejected."""
         statement = next(
@@ -506,7 +548,8 @@ class CaseSummary:
     `seen_in_part` is what keeps an empty one from being said of the whole. `priority` is a level of
     `Priority`, None if neither order nor person gave one; `waiting_since` is when its first
     draft was made, while it is not signed; `assigned` is the id of the reader who has claimed it
-    until `assigned_until`.
+    since `assigned_since` until `assigned_until`; `critical_since` is when findings were drafted
+    that a person must be told of at once, while nobody was.
     """
 
     case_id: str
@@ -526,6 +569,8 @@ class CaseSummary:
     site: str | None = None
     assigned: str | None = None
     assigned_until: datetime | None = None
+    assigned_since: datetime | None = None
+    critical_since: datetime | None = None
 
     @property
     def place(self) -> str:
@@ -533,6 +578,10 @@ class CaseSummary:
 
         By urgency its case may stand elsewhere when the next page is asked for.
         """
-        since = self.waiting_since and self.waiting_since.astimezone(UTC)
-        waiting = since.isoformat(timespec="microseconds") if since else None
-        return f"{self.case_id}@{turn(self.state.value, self.priority, waiting).replace(' ', ',')}"
+        waiting, critical = (_utc_text(at) for at in (self.waiting_since, self.critical_since))
+        place = turn(self.state.value, self.priority, waiting, critical)
+        return f"{self.case_id}@{place.replace(' ', ',')}"
+
+
+def _utc_text(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -27,12 +27,17 @@ def roles() -> tuple[str, ...]:
     return tuple(next(iter(role_table().values())))
 
 
+def may(verb: str, reader: Reader) -> bool:
+    """Tell whether the reader's role may do a verb."""
+    return role_table()[verb].get(reader.role, False)
+
+
 def require(verb: str, reader: Reader) -> None:
     """Refuse a verb that the reader's role may not do.
 
     Raises: PermissionDenied if so.
     """
-    if not role_table()[verb].get(reader.role, False):
+    if not may(verb, reader):
         raise PermissionDenied(
             f"role {reader.role!r} may not {verb}",
             remedy="ask someone whose role may, or have the administrator change the role",

@@ -1,14 +1,19 @@
-"""Which cases of the worklist are asked for."""
+"""The worklist: which cases are asked for, and the page that answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
 
+from medmm.domain.critical_result import CriticalResult
 from medmm.domain.errors import InputError
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.patient_age import age_by_birth
 from medmm.domain.priority import Order, Priority
-from medmm.domain.report import CaseState
-from medmm.domain.study import Modality
+from medmm.domain.report import CaseState, CaseSummary
+from medmm.domain.study import Modality, StatedAge
+
+LONGEST_NAME = 60  # characters of the name of a saved filter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,69 @@ class Page:
         """Id of the case that the page begins after, and its turn when it was listed, if said."""
         case_id, _, turn = (self.after or "").partition("@")
         return case_id, turn.replace(",", " ") or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistRow:
+    """A case of the worklist with who it is.
+
+    Attributes:
+        patient: who it is; None where the role that asks may not see it.
+        accession: number of the order, as the images state it; None likewise.
+        critical: what a person must be told of and was not; None if there is nothing.
+    """
+
+    case: CaseSummary
+    patient: PatientIdentity | None = None
+    accession: str | None = None
+    critical: CriticalResult | None = None
+
+    @property
+    def age(self) -> StatedAge | None:
+        """The patient's age on the day of the image; None where either date is unknown."""
+        day = self.case.acquired.date() if self.case.acquired else None
+        return age_by_birth(self.patient.birth_date if self.patient else None, day, "birth date")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistCount:
+    """How many of the cases that are asked for have a value: of `state`, `modality` and so on."""
+
+    of: str
+    value: str
+    cases: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worklist:
+    """A page of the worklist.
+
+    Attributes:
+        total: how many cases there are of what is asked for, on all pages.
+        counts: the same by state, priority, modality, and whether something critical is suspected.
+        entry: the last entry of the log that the page shows; what came after it is new.
+    """
+
+    rows: tuple[WorklistRow, ...]
+    total: int
+    counts: tuple[WorklistCount, ...]
+    entry: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedFilter:
+    """What a reader asks the worklist for, under a name. It holds no words of a search."""
+
+    name: str
+    wanted: CaseFilter
+    order: Order = Order.URGENCY
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or len(self.name) > LONGEST_NAME or not self.name.isprintable():
+            raise InputError(
+                "a saved filter without a name that can be shown",
+                remedy=f"name it in 1 to {LONGEST_NAME} characters, on one line",
+            )
 
 
 ALL_CASES, WHOLE = CaseFilter(), Page()

@@ -235,7 +235,10 @@ class CaseView:
     @property
     def may_sign(self) -> bool:
         """Whether everything is decided and something is there to sign."""
-        return self.total == self.decided and self.state is CaseState.IN_REVIEW
+        return self.total == self.decided and self.state in (
+            CaseState.IN_REVIEW,
+            CaseState.PRELIMINARY,
+        )
 
     @property
     def impression(self) -> StatementView | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from medmm.review.amending import addendum, amend, amended, to_amend, withdraw
-from medmm.review.decisions import decide, draft_of
+from medmm.review.decisions import decide, draft_of, passing
 from medmm.review.edited_coding import keeps_coding
 from medmm.review.lifecycle import NEXT, Act, advance, refuse_finished, reopened
 from medmm.review.release import refuse_unseen, release
-from medmm.review.signing import sign, to_sign
+from medmm.review.signing import propose, sign, to_sign
 from medmm.review.succession import lacking, refuse_outgrown, succession
 
 __all__ = [
@@ -21,6 +21,8 @@ __all__ = [
     "draft_of",
     "keeps_coding",
     "lacking",
+    "passing",
+    "propose",
     "refuse_finished",
     "refuse_outgrown",
     "refuse_unseen",

@@ -152,6 +152,7 @@ def _next(file: CaseFile, kind: ReportKind, reason: str, by: Reader, at: datetim
         reason=reason.strip(),
         signed_by=by,
         signed_at=at,
+        communications=file.communications,
     )
     if kind is ReportKind.WITHDRAWAL:
         return replace(report, not_evaluated=(), rejected_count=0)

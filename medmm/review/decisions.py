@@ -147,6 +147,28 @@ def _says_the_same(one: OwnWords, added: Add) -> bool:
     return replace(one, statement_id=added.statement_id, by=added.by) == added
 
 
+def passing(file: CaseFile) -> tuple[Accept, ...]:
+    """Accept every statement that is undecided and passed all its checks.
+
+    What is also suspected and not stated is not among them: a reader states it one by one.
+
+    Raises: StateError if there is none.
+    """
+    draft = draft_of(file)
+    found = tuple(
+        Accept(statement.id)
+        for statement in file.asked
+        if file.decision_on(statement) is None and not draft.failed(statement.id)
+    )
+    if not found:
+        raise StateError(
+            "no undecided statement passed all its checks",
+            remedy="decide on what is open one by one",
+            case=file.case.id,
+        )
+    return found
+
+
 def draft_of(file: CaseFile) -> CheckedDraft:
     """Take the draft of a case.
 

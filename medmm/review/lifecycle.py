@@ -14,6 +14,8 @@ class Act(Enum):
     OPEN = "open"
     DRAFT = "draft"
     DECIDE = "decide"
+    UNDO = "undo a decision on"
+    PROPOSE = "leave to another's signature"
     SIGN = "sign"
     SUPERSEDE = "supersede"
     AMEND = "amend"
@@ -32,10 +34,20 @@ NEXT: dict[tuple[CaseState | None, Act], CaseState] = {
     (CaseState.DRAFTED, Act.DRAFT): CaseState.DRAFTED,
     (CaseState.DRAFTED, Act.DECIDE): CaseState.IN_REVIEW,
     (CaseState.IN_REVIEW, Act.DECIDE): CaseState.IN_REVIEW,
+    (CaseState.IN_REVIEW, Act.UNDO): CaseState.IN_REVIEW,
+    (CaseState.IN_REVIEW, Act.PROPOSE): CaseState.PRELIMINARY,
     (CaseState.IN_REVIEW, Act.SIGN): CaseState.SIGNED,
+    (CaseState.PRELIMINARY, Act.DECIDE): CaseState.IN_REVIEW,
+    (CaseState.PRELIMINARY, Act.UNDO): CaseState.IN_REVIEW,
+    (CaseState.PRELIMINARY, Act.SIGN): CaseState.SIGNED,
     **{
         (state, Act.SUPERSEDE): CaseState.SUPERSEDED
-        for state in (CaseState.OPENED, CaseState.DRAFTED, CaseState.IN_REVIEW)
+        for state in (
+            CaseState.OPENED,
+            CaseState.DRAFTED,
+            CaseState.IN_REVIEW,
+            CaseState.PRELIMINARY,
+        )
     },
     **{
         (state, act): after
@@ -55,6 +67,7 @@ _REMEDIES = {
     CaseState.OPENED: "draft the case first",
     CaseState.DRAFTED: "decide on the statements of its draft",
     CaseState.IN_REVIEW: "decide on what is open and sign",
+    CaseState.PRELIMINARY: "sign it, or decide otherwise",
     CaseState.SIGNED: _SIGNED,
     CaseState.AMENDED: _SIGNED,
     CaseState.WITHDRAWN: "a withdrawn report is final; open its study again for a new case",

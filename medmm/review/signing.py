@@ -15,6 +15,7 @@ from medmm.domain.report import (
     CaseFile,
     CaseState,
     Edit,
+    Preliminary,
     Reader,
     Reject,
     SeriesReference,
@@ -67,8 +68,20 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
             images_read=draft.images_read,
             images_unread=draft.images_unread,
             rejected_count=rejected_count(file),
+            communications=file.communications,
+            preliminary=file.preliminary,
         )
     )
+
+
+def propose(file: CaseFile, by: Reader, at: datetime) -> Preliminary:
+    """Leave what was decided to another reader's signature.
+
+    Raises: StateError as `to_sign`, and if the case is not in review.
+    """
+    advance(file.state, Act.PROPOSE)
+    to_sign(file, by)
+    return Preliminary(by=by, at=at)
 
 
 def refuse_signer(by: Reader, at: datetime) -> None:
@@ -89,7 +102,11 @@ def refuse_signer(by: Reader, at: datetime) -> None:
 
 def numbered(report: SignedReport) -> SignedReport:
     """Give the report an ID that comes from its content."""
-    content = json.dumps(to_json(replace(report, id=UNNUMBERED)), sort_keys=True, ensure_ascii=True)
+    said = to_json(replace(report, id=UNNUMBERED))
+    for name in ("communications", "preliminary"):  # said by none, the ID is that of before
+        if not getattr(report, name):
+            del said[name]
+    content = json.dumps(said, sort_keys=True, ensure_ascii=True)
     return replace(report, id="report-" + hashlib.sha256(content.encode()).hexdigest()[:32])
 
 

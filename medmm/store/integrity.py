@@ -21,6 +21,7 @@ from medmm.store.last_words import PARTS, VERSIONS, LoggedPart, Word
 
 PART_OF_VERSION = {kind: part for part, kind in VERSIONS.items()}
 
+LATER = ("priority", "site", "communications", "preliminary")  # columns of 0010 and after
 _CASE, _REPORT = tables.cases.c, tables.reports.c
 CASES = sa.select(
     _CASE.id,
@@ -28,7 +29,7 @@ CASES = sa.select(
     _CASE.report_id,
     as_bytes(_CASE.body).label("case"),
     *(as_bytes(tables.newest(t)).label(t.name) for t in (tables.readings, tables.drafts)),
-    *bytes_of(_CASE.decisions, _CASE.priority, _CASE.site),
+    *bytes_of(*(_CASE[part] for part in ("decisions", *LATER))),
 )
 # Of an earlier release, where reading and draft lay in the case's own row.
 EARLY_CASES = sa.select(
@@ -38,7 +39,7 @@ EARLY_CASES = sa.select(
     as_bytes(_CASE.body).label("case"),
     *(as_bytes(sa.literal_column(f'"{part}"')).label(part) for part in VERSIONS),
     *bytes_of(_CASE.decisions),
-    *(sa.null().label(part) for part in ("priority", "site")),
+    *(sa.null().label(part) for part in LATER),
 )
 VERSIONED = {
     table.name: sa.select(

@@ -23,7 +23,16 @@ from medmm.domain.audit_event import AuditEvent, AuditProblem
 from medmm.domain.errors import IntegrityError
 from medmm.store import tables
 
-PARTS = ("case", "reading", "draft", "decisions", "priority", "site")
+PARTS = (
+    "case",
+    "reading",
+    "draft",
+    "decisions",
+    "priority",
+    "site",
+    "communications",
+    "preliminary",
+)
 LINE = "worklist_sha256"  # the detail with the digest of the line of the worklist
 # Entries of an earlier form name no digest: what they kept can't be compared.
 WRITERS = {
@@ -286,6 +295,17 @@ def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
                 "that differs",
                 kind="put back",
             )
+
+
+def ever_said(connection: sa.Connection, about: str, detail: str, value: str) -> bool:
+    """Tell whether an entry about something that was done ever named this value."""
+    for _, entry in log.numbered(connection, (about,)):
+        event = _event(entry)
+        details = event.get("details")
+        named = details.get(detail) if isinstance(details, dict) else None
+        if event.get("outcome") == "done" and named == value:
+            return True
+    return False
 
 
 def of(connection: sa.Connection, kind: str, owner: str) -> Word | None:

@@ -44,14 +44,27 @@ def active(connection: sa.Connection, case_id: str, at: datetime) -> Lease | Non
 
 
 def claim(
-    connection: sa.Connection, case_id: str, holder: str, at: datetime, until: datetime
+    connection: sa.Connection,
+    case_id: str,
+    holder: str,
+    at: datetime,
+    until: datetime,
+    since: datetime | None = None,
 ) -> Lease:
     """Take the lease on a case for a reader, or renew the reader's own.
 
     Of two who claim at once one gets it.
 
-    Raises: StateError naming the holder while another holds it.
+    Args:
+        since: the beginning of the lease that is renewed: then none is begun in its place.
+
+    Raises: StateError naming the holder while another holds it, or as `refuse_lost`.
     """
+    if since is not None:
+        refuse_lost(connection, case_id, holder, since)
+        kept = Lease(case_id=case_id, holder=holder, since=since, renewed=at, until=until)
+        _put(connection, REVIEW, "", kept, LEASES.c.holder == holder)
+        return kept
     held = active(connection, case_id, at)
     since = held.since if held is not None and held.holder == holder else at
     wanted = Lease(case_id=case_id, holder=holder, since=min(since, at), renewed=at, until=until)
@@ -65,6 +78,25 @@ def unclaim(connection: sa.Connection, case_id: str) -> None:
     """End the reader's lease on a case, if there is one."""
     where = (LEASES.c.subject == case_id) & (LEASES.c.purpose == REVIEW)
     connection.execute(LEASES.delete().where(where))
+
+
+def refuse_lost(connection: sa.Connection, case_id: str, holder: str, since: datetime) -> None:
+    """Refuse to go on by a reader's lease that another took, or that ended.
+
+    One that has expired and that nobody took since is not lost.
+
+    Raises: StateError that says so, with `lease` and who holds the case now in `where`.
+    """
+    row = _row(connection, case_id, REVIEW)
+    held = None if row is None else _lease(row)
+    if held is None or (held.holder, held.since) != (holder, since):
+        raise StateError(
+            "the claim on this case was lost while it was open",
+            remedy="look at the case as it is now, then claim it again",
+            case=case_id,
+            lease="lost",
+            holder="nobody" if held is None else held.holder,
+        )
 
 
 def refuse_others(connection: sa.Connection, case_id: str, by: str, at: datetime) -> None:

@@ -247,6 +247,21 @@ def _sound(kind: RowKind, owner: str, bodies: Mapping[str, bytes], words: Words)
     return body or b""
 
 
+def checked_bodies(
+    connection: sa.Connection, kind: RowKind, owners: Sequence[str], secret: bytes | None
+) -> dict[str, bytes]:
+    """Read the bodies of rows of one kind; those that are not kept are left out.
+
+    Raises: IntegrityError naming row and entry, if one is missing or not what the last entry says.
+    """
+    words = last_words.of_all(connection, (kind.table,), owners)
+    found = _bodies(connection, kind, owners)
+    for owner in owners:
+        word = words.get((kind.table, owner))
+        _refuse_altered(kind, owner, found.get(owner), word.written if word else None, secret)
+    return found
+
+
 def checked_order(connection: sa.Connection, secret: bytes, uid: str) -> bytes | None:
     """Read the body of a study's order; None if it has none.
 

@@ -83,6 +83,29 @@ def order(connection: sa.Connection, secret: bytes, study_uid: str) -> StudyOrde
     return StudyOrder() if body is None else cast(StudyOrder, decoded.noun(StudyOrder, body))
 
 
+def identities(
+    connection: sa.Connection, secret: bytes, patient_keys: Sequence[str]
+) -> dict[str, PatientIdentity]:
+    """Read who several patient keys are; of whom nothing is kept is left out.
+
+    Raises: as `identity`.
+    """
+    kind = last_words.IDENTITY
+    bodies = log_coverage.checked_bodies(connection, kind, patient_keys, secret)
+    return {key: decoded.noun(PatientIdentity, body) for key, body in bodies.items()}
+
+
+def orders(
+    connection: sa.Connection, secret: bytes, study_uids: Sequence[str]
+) -> dict[str, StudyOrder]:
+    """Read what joins several studies to their orders; those without are left out.
+
+    Raises: as `order`.
+    """
+    bodies = log_coverage.checked_bodies(connection, last_words.ORDER, study_uids, secret)
+    return {uid: decoded.noun(StudyOrder, body) for uid, body in bodies.items()}
+
+
 def case_file(connection: sa.Connection, case_id: str) -> CaseFile:
     """Read everything of one case.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,8 @@ from medmm.audit.head import HeadSigner
 from medmm.audit.identity_digest import identity_hmac
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import from_json, to_json
+from medmm.domain.confirmation import Confirmation
+from medmm.domain.critical_result import Communication
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import StateError
 from medmm.domain.identity import PatientIdentity
@@ -23,18 +25,25 @@ from medmm.domain.model_standing import ModelStanding
 from medmm.domain.priority import CasePriority
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
-from medmm.domain.report import CaseState, Decision, SignedReport
+from medmm.domain.report import CaseFile, CaseState, Decision, Preliminary, SignedReport
 from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import NotEvaluable, Release, Study
+from medmm.domain.worklist import SavedFilter
 from medmm.store import (
+    confirmations,
+    decision_history,
     drafts,
     integrity,
     last_words,
     leases,
     log_coverage,
     model_trials,
+    reads,
     replays,
+    saved_filters,
+    search,
     tables,
+    unfinished,
     worklist,
 )
 from medmm.store.reads import missing
@@ -109,6 +118,7 @@ class Step:
         """Keep who a patient key is; the newest statement counts."""
         body = to_json(identity)
         self._put(tables.identities, {"patient_key": patient_key}, {"body": body})
+        search.write_identity(self._connection, self._secret, patient_key, identity)
         self._names(
             "patient", patient_key, identity_hmac=identity_hmac(self._secret, patient_key, body)
         )
@@ -148,6 +158,7 @@ class Step:
         """Keep what joins a study to its order."""
         body = to_json(order)
         self._put(tables.orders, {"study_uid": study_uid}, {"body": body})
+        search.write_order(self._connection, self._secret, study_uid, order)
         self._names("study", study_uid, order_hmac=identity_hmac(self._secret, study_uid, body))
 
     def drop_context(self, study_uid: str) -> None:
@@ -235,9 +246,46 @@ class Step:
         )
         return {row.id: CaseState(row.state) for row in self._connection.execute(query)}
 
+    def case_file(self, case_id: str) -> CaseFile:
+        """Read everything of one case as it stands in this step.
+
+        Raises: IntegrityError if a part is not what the log says.
+        """
+        return reads.case_file(self._connection, case_id)
+
+    def identity(self, patient_key: str) -> PatientIdentity:
+        """Read who a patient key is, as it stands in this step.
+
+        Raises: IntegrityError if that is not what its last entry in the log says.
+        """
+        return reads.identity(self._connection, self._secret, patient_key)
+
     def set_priority(self, case_id: str, priority: CasePriority) -> None:
         """Keep how urgent a case is, in place of what was said before."""
         self._update_case(case_id, priority=to_json(priority))
+
+    def save_communications(self, case_id: str, communications: tuple[Communication, ...]) -> None:
+        """Keep who was told of critical findings, in place of what was kept before."""
+        self._update_case(case_id, communications=to_json(communications))
+
+    def save_preliminary(self, case_id: str, preliminary: Preliminary) -> None:
+        """Keep who left a case to another's signature."""
+        self._update_case(case_id, preliminary=to_json(preliminary))
+
+    def ask_confirmation(
+        self, case_id: str, reader: str, shown: str, until: datetime
+    ) -> Confirmation:
+        """Make a confirmation of a signature; see `confirmations.ask`."""
+        return confirmations.ask(self._connection, case_id, reader, shown, until)
+
+    def take_confirmation(
+        self, case_id: str, reader: str, token: str, shown: str, at: datetime
+    ) -> None:
+        """Use a confirmation up.
+
+        Raises: as `confirmations.take`.
+        """
+        confirmations.take(self._connection, case_id, reader, token, shown, at)
 
     def save_reading(self, case_id: str, reading: Reading) -> None:
         """Keep what the models read, as the newest version."""
@@ -247,6 +295,7 @@ class Step:
     def save_draft(self, case_id: str, checked: CheckedDraft, at: datetime | None = None) -> None:
         """Keep a draft as the newest version; decisions on an earlier one fall away."""
         self._update_case(case_id, decisions=[])
+        decision_history.clear(self._connection, case_id)
         self._kept |= drafts.keep_draft(self._connection, case_id, checked, at)
 
     def save_decisions(
@@ -262,6 +311,17 @@ class Step:
         if kept is None or from_json(tuple[Decision, ...], kept) != expected:
             raise _outdated(case_id)
         self._update_case(case_id, decisions=to_json(decisions))
+
+    def remember_decisions(self, case_id: str, reader: str, before: tuple[Decision, ...]) -> None:
+        """Keep what stood decided before this reader's act, to undo it by."""
+        decision_history.push(self._connection, case_id, reader, before)
+
+    def decisions_before(self, case_id: str, reader: str) -> tuple[Decision, ...]:
+        """Take back what stood decided before the last act of this reader.
+
+        Raises: as `decision_history.pop`.
+        """
+        return decision_history.pop(self._connection, case_id, reader)
 
     def set_state(self, case_id: str, state: CaseState, *, expected: CaseState) -> None:
         """Move a case on.
@@ -292,21 +352,36 @@ class Step:
         newest = (kept.id == report.case_id) & kept.report_id.is_not_distinct_from(report.replaces)
         if self._connection.scalar(sa.select(kept.id).where(newest)) is None:
             raise _outdated(report.case_id)
+        decision_history.clear(self._connection, report.case_id)
         values = {"id": report.id, "case_id": report.case_id, "body": to_json(report)}
         self._connection.execute(tables.reports.insert().values(**values))
         self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}
         self._update_case(report.case_id, report_id=report.id)
 
-    def claim(self, case_id: str, holder: str, at: datetime, until: datetime) -> Lease:
+    def claim(
+        self,
+        case_id: str,
+        holder: str,
+        at: datetime,
+        until: datetime,
+        since: datetime | None = None,
+    ) -> Lease:
         """Take or renew a reader's lease on a case.
 
-        Raises: as `leases.claim`.
+        Args and Raises: as `leases.claim`.
         """
-        return leases.claim(self._connection, case_id, holder, at, until)
+        return leases.claim(self._connection, case_id, holder, at, until, since)
 
     def unclaim(self, case_id: str) -> None:
         """End the reader's lease on a case, if there is one."""
         leases.unclaim(self._connection, case_id)
+
+    def refuse_lost(self, case_id: str, holder: str, since: datetime) -> None:
+        """Refuse to go on by a lease that was lost.
+
+        Raises: StateError as `leases.refuse_lost`.
+        """
+        leases.refuse_lost(self._connection, case_id, holder, since)
 
     def refuse_others(self, case_id: str, by: str, at: datetime) -> None:
         """Refuse a case while another reader works on it.
@@ -321,6 +396,27 @@ class Step:
         Raises: Unavailable if so.
         """
         leases.refuse_drafting(self._connection, case_id, at)
+
+    def drop_unfinished(
+        self, case_id: str, reader: str, fields: Collection[str] | None = None
+    ) -> None:
+        """Drop what a reader has typed in a case; see `unfinished.drop`."""
+        unfinished.drop(self._connection, case_id, reader, fields)
+
+    def save_filter(self, reader: str, saved: SavedFilter) -> None:
+        """Keep a reader's filter under its name.
+
+        Raises: as `saved_filters.keep`.
+        """
+        saved_filters.keep(self._connection, reader, saved)
+
+    def drop_filter(self, reader: str, name: str) -> None:
+        """Drop a reader's filter.
+
+        Raises: InputError if there is none of this name.
+        """
+        saved_filters.refuse_missing(self._connection, reader, name)
+        saved_filters.drop(self._connection, reader, name)
 
     def end(self, work: leases.Work) -> None:
         """End a process's lease with what it was held for.

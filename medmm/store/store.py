@@ -29,7 +29,8 @@ from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseSummary, SignedReport
 from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import NotEvaluable, Study
-from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page
+from medmm.domain.unfinished_text import UnfinishedText
+from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page, SavedFilter, Worklist
 from medmm.store import (
     drafts,
     failpoint,
@@ -38,15 +39,20 @@ from medmm.store import (
     leases,
     log_coverage,
     model_trials,
+    reading_room,
     reads,
     replays,
+    saved_filters,
+    search,
     tables,
+    unfinished,
     verification,
     worklist,
 )
 from medmm.store.database import Database
 from medmm.store.dialects import Dialect, dialect_of
 from medmm.store.object_store import ObjectStore
+from medmm.store.reading_room import Asked
 from medmm.store.step import Step
 
 T = TypeVar("T")
@@ -93,7 +99,7 @@ class Store:
             if self.read_only:
                 self._database.is_newest()
             else:
-                self._database.upgrade(lambda connection: _fill(connection, progress))
+                self._database.upgrade(lambda c: _fill(c, self.secret("patient"), progress))
                 self._refuse_other_keys()
                 # A crash may have left the last entries without their line in the heads file
                 self._cover()
@@ -436,6 +442,41 @@ class Store:
         """
         return self._read(lambda c: worklist.page(c, wanted, part, at))
 
+    def worklist(self, asked: Asked, part: Page, *, named: bool) -> Worklist:
+        """Read a page of the worklist with who its cases are.
+
+        Args and Raises: as `reading_room.page`.
+        """
+        return self._read(lambda c: reading_room.page(c, asked, part, named=named))
+
+    def arrived(self, asked: Asked, entry: int) -> int:
+        """Count the cases that came after an entry of the log; see `reading_room.arrived`."""
+        return self._read(lambda c: reading_room.arrived(c, asked, entry))
+
+    def following(self, asked: Asked, part: Page, reader: str) -> CaseSummary | None:
+        """Find the next case for a reader; see `reading_room.following`."""
+        return self._read(lambda c: reading_room.following(c, asked, part, reader))
+
+    def asked(self, wanted: CaseFilter, at: datetime, words: str = "") -> Asked:
+        """Say what cases are asked for: by a filter, and by the words of a search."""
+        return Asked(wanted=wanted, at=at, search=words, secret=self.secret("patient"))
+
+    def filters(self, reader: str) -> tuple[SavedFilter, ...]:
+        """Read a reader's saved filters, by name."""
+        return self._read(lambda c: saved_filters.of_reader(c, reader))
+
+    def keep_unfinished(self, reader: str, typed: UnfinishedText) -> None:
+        """Keep what a reader is typing; no entry of the log tells of it.
+
+        Raises: as `unfinished.keep`.
+        """
+        self.refuse_read_only()
+        self._write(lambda c: unfinished.keep(c, reader, typed))
+
+    def unfinished(self, case_id: str, reader: str) -> tuple[UnfinishedText, ...]:
+        """Read what a reader has typed in a case, by field."""
+        return self._read(lambda c: unfinished.of_reader(c, case_id, reader))
+
     def recall(self, key: str, verb: str, request_sha256: str) -> object:
         """Recall the JSON of the result given under an idempotency key.
 
@@ -501,7 +542,7 @@ class Store:
         return self._read(lambda c: log.heads_after(c, size))
 
     def _write(self, change: Callable[[sa.Connection], T]) -> T:
-        """Change what no entry tells of: leases of processes."""
+        """Change what no entry tells of: leases of processes, and words that are being typed."""
         with self._database.write() as connection:
             return change(connection)
 
@@ -509,8 +550,9 @@ class Store:
         return self._database.read(query)
 
 
-def _fill(connection: sa.Connection, progress: worklist.Progress | None) -> None:
+def _fill(connection: sa.Connection, secret: bytes, progress: worklist.Progress | None) -> None:
     """Derive what a database of an earlier release does not hold yet."""
     last_words.fill(connection)
     drafts.fill(connection)
+    search.fill(connection, secret)
     worklist.fill(connection, progress)

@@ -70,6 +70,8 @@ cases = sa.Table(
     sa.Column("report_id", sa.Text),
     sa.Column("priority", sa.JSON(none_as_null=True)),
     sa.Column("site", sa.JSON(none_as_null=True)),
+    sa.Column("communications", sa.JSON(none_as_null=True)),
+    sa.Column("preliminary", sa.JSON(none_as_null=True)),
 )
 readings = sa.Table(
     "reading",
@@ -119,8 +121,11 @@ worklist = sa.Table(  # derived from the cases by medmm.store.worklist
     sa.Column("waiting_since", sa.Text),  # in UTC, as text that sorts
     sa.Column("site", sa.Text),
     sa.Column("turn", sa.Text),  # priority and waiting_since, as text that sorts
+    sa.Column("critical_since", sa.Text),  # in UTC; None where nobody is to be told of anything
     sa.Index("ix_worklist_newest", "opened_utc", "case_id"),
     sa.Index("ix_worklist_turn", "turn", "case_id"),
+    sa.Index("ix_worklist_patient_key", "patient_key"),
+    sa.Index("ix_worklist_study_uid", "study_uid"),
     *(
         sa.Index(f"ix_worklist_{column}", column, "opened_utc", "case_id")
         for column in (
@@ -134,6 +139,48 @@ worklist = sa.Table(  # derived from the cases by medmm.store.worklist
             "site",
         )
     ),
+)
+search_terms = sa.Table(  # derived from identities and orders by medmm.store.search
+    "search_term",
+    metadata,
+    sa.Column("owner", sa.Text, primary_key=True),  # a patient key, or a Study UID
+    sa.Column("kind", sa.Text, primary_key=True),  # as medmm.store.search names it
+    sa.Column("term", sa.Text, primary_key=True),  # a folded part of a name, or a keyed digest
+    sa.Index("ix_search_term_kind", "kind", "term", "owner"),
+)
+saved_filters = sa.Table(
+    "saved_filter",
+    metadata,
+    sa.Column("reader", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+decision_history = sa.Table(  # what stood decided before each act, in medmm.store.decision_history
+    "decision_history",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("reader", sa.Text, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+confirmations = sa.Table(  # of a signature that is being asked for, in medmm.store.confirmations
+    "confirmation",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("reader", sa.Text, primary_key=True),
+    sa.Column("token_sha256", sa.Text, nullable=False),
+    sa.Column("shown", sa.Text, nullable=False),  # digest of what was on the screen
+    sa.Column("until", sa.Text, nullable=False),
+)
+unfinished = sa.Table(  # words that a reader is typing, in medmm.store.unfinished
+    "unfinished_text",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("reader", sa.Text, primary_key=True),
+    sa.Column("field", sa.Text, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("draft", sa.Text),  # id of the draft that was shown
+    sa.Column("at", sa.Text, nullable=False),
 )
 last_words = sa.Table(  # derived from the log by medmm.store.last_words
     "last_word",

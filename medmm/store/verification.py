@@ -11,7 +11,7 @@ from medmm.audit.head import HeadSigner
 from medmm.audit.log_database import LogDatabase
 from medmm.audit.verify import verify
 from medmm.domain.audit_event import AuditVerification
-from medmm.store import integrity, last_words, log_coverage, worklist
+from medmm.store import integrity, last_words, log_coverage, search, worklist
 
 
 def check(
@@ -44,6 +44,7 @@ def check(
         *integrity.problems(connection, said),
         *covered.problems,
         *worklist.problems(connection, said),
+        *search.problems(connection, secret, _unsound(covered)),
         *last_words.problems(connection, words),
     )
     of_rows = replace(
@@ -54,3 +55,9 @@ def check(
         studies_not_covered=covered.studies_not_covered,
     )
     return of_rows, covered.objects
+
+
+def _unsound(covered: log_coverage.LogCoverage) -> set[str]:
+    """List the patients and studies whose rows are altered, or that no entry covers."""
+    named = {problem.place.split()[-1] for problem in covered.problems if problem.place.split()}
+    return named | {*covered.identities_not_covered, *covered.studies_not_covered}

@@ -11,7 +11,7 @@ check.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -20,12 +20,20 @@ import sqlalchemy as sa
 from medmm.audit.log_database import bytes_of
 from medmm.domain.audit_event import AuditProblem
 from medmm.domain.codec import from_json, to_json
+from medmm.domain.critical_result import Communication
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.images import seen_in_part
 from medmm.domain.priority import CasePriority, Order, turn
 from medmm.domain.reading import Reading
-from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
+from medmm.domain.report import (
+    CaseFile,
+    CaseState,
+    CaseSummary,
+    Decision,
+    Preliminary,
+    SignedReport,
+)
 from medmm.domain.suspicion import Suspicion
 from medmm.domain.worklist import CaseFilter, Page
 from medmm.store import drafts, integrity, last_words, leases, tables
@@ -33,14 +41,27 @@ from medmm.store.decoded import noun
 
 Progress = Callable[[int, int], None]  # how many cases are done, of how many
 LINES, CASES = tables.worklist, tables.cases
-WAITING = frozenset({CaseState.DRAFTED, CaseState.IN_REVIEW})  # for a person
-LATER = frozenset({"priority", "priority_reason", "waiting_since", "site"})  # columns of 0010
+WAITING = frozenset(  # for a person
+    {CaseState.DRAFTED, CaseState.IN_REVIEW, CaseState.PRELIMINARY}
+)
+LATER = frozenset(  # columns of 0010 and 0013
+    {"priority", "priority_reason", "waiting_since", "site", "critical_since"}
+)
+TO_TELL = frozenset(  # of critical findings: neither superseded nor withdrawn
+    WAITING | {CaseState.SIGNED, CaseState.AMENDED}
+)
+NEWEST = (LINES.c.opened_utc.desc(), LINES.c.case_id.desc())
 NAMES = tuple(column.name for column in LINES.columns)
+OF_TURN = ("state", "priority", "waiting_since", "critical_since")
 RAW = sa.select(*bytes_of(*LINES.c)).execution_options(yield_per=1000)
 
 
 def page(
-    connection: sa.Connection, wanted: CaseFilter, part: Page, at: datetime | None = None
+    connection: sa.Connection,
+    wanted: CaseFilter,
+    part: Page,
+    at: datetime | None = None,
+    also: Sequence[sa.ColumnElement[bool]] = (),
 ) -> tuple[CaseSummary, ...]:
     """Read the cases that are asked for, newest first or by urgency, of equals by id.
 
@@ -50,9 +71,48 @@ def page(
 
     Args:
         at: the time now, by which claims count; without it none does.
+        also: further conditions, on the columns of lines and leases.
 
     Raises: InputError if the case to begin after is not there; IntegrityError if a case can't be
         listed.
+    """
+    _refuse_unlisted(connection)
+    said = (last_words.WORDS.c.kind == last_words.WORKLIST) & (
+        last_words.WORDS.c.owner == LINES.c.case_id
+    )
+    by_turn = part.order is Order.URGENCY
+    lines = listed(at).join(CASES, CASES.c.id == LINES.c.case_id)
+    lines = lines.outerjoin(last_words.WORDS, said)
+    shown = (
+        LINES,
+        last_words.WORDS.c.value.label("said"),
+        CASES.c.state.label("case_state"),
+        leases.LEASES.c.holder.label("assigned"),
+        leases.LEASES.c.since.label("assigned_since"),
+        leases.LEASES.c.until.label("assigned_until"),
+    )
+    query = (
+        sa.select(*shown)
+        .select_from(lines)
+        .where(*conditions(wanted, by_turn=by_turn), *also)
+        .order_by(*(LINES.c.turn, LINES.c.case_id) if by_turn else NEWEST)
+    )
+    if part.after is not None:
+        query = query.where(_after(connection, part))
+    if part.limit is not None:
+        query = query.limit(part.limit)
+    return tuple(_summary(_checked(row)) for row in connection.execute(query))
+
+
+def listed(at: datetime | None) -> sa.FromClause:
+    """Join the lines with the claims that count at this time."""
+    return LINES.outerjoin(leases.LEASES, leases.claimed(LINES.c.case_id, at))
+
+
+def _refuse_unlisted(connection: sa.Connection) -> None:
+    """Refuse a worklist that would not be whole.
+
+    Raises: IntegrityError if a case can't be read, or has no line.
     """
     unread = connection.scalar(
         sa.select(LINES.c.case_id).where(LINES.c.modality.is_(None)).limit(1)
@@ -69,44 +129,27 @@ def page(
     )
     if bare is not None:
         raise _not_as_kept(bare)
-    said = (last_words.WORDS.c.kind == last_words.WORKLIST) & (
-        last_words.WORDS.c.owner == LINES.c.case_id
-    )
+
+
+def _after(connection: sa.Connection, part: Page) -> sa.ColumnElement[bool]:
+    """Make the condition that a line comes after the place where the page begins.
+
+    Raises: InputError if the case that it is named by is not there.
+    """
     by_turn = part.order is Order.URGENCY
     sort = LINES.c.turn if by_turn else LINES.c.opened_utc
-    newest = (LINES.c.opened_utc.desc(), LINES.c.case_id.desc())
-    claimed = leases.claimed(LINES.c.case_id, at)
-    lines = LINES.outerjoin(last_words.WORDS, said).join(CASES, CASES.c.id == LINES.c.case_id)
-    lines = lines.outerjoin(leases.LEASES, claimed)
-    shown = (
-        LINES,
-        last_words.WORDS.c.value.label("said"),
-        CASES.c.state.label("case_state"),
-        leases.LEASES.c.holder.label("assigned"),
-        leases.LEASES.c.until.label("assigned_until"),
-    )
-    query = (
-        sa.select(*shown)
-        .select_from(lines)
-        .where(*_conditions(wanted, by_turn=by_turn))
-        .order_by(*(LINES.c.turn, LINES.c.case_id) if by_turn else newest)
-    )
-    if part.after is not None:
-        case_id, listed = part.begins_after
-        last = sa.select(sort, LINES.c.case_id).where(LINES.c.case_id == case_id)
-        found = connection.execute(last).first()
-        if found is None:
-            raise InputError(
-                "no such case to go on after",
-                remedy="take the id of the last case of a page",
-                case=case_id,
-            )
-        stood = (listed, case_id) if by_turn and listed is not None else found
-        place, reached = sa.tuple_(sort, LINES.c.case_id), sa.tuple_(*map(sa.literal, stood))
-        query = query.where(place > reached if by_turn else place < reached)
-    if part.limit is not None:
-        query = query.limit(part.limit)
-    return tuple(_summary(_checked(row)) for row in connection.execute(query))
+    case_id, stood_at = part.begins_after
+    last = sa.select(sort, LINES.c.case_id).where(LINES.c.case_id == case_id)
+    found = connection.execute(last).first()
+    if found is None:
+        raise InputError(
+            "no such case to go on after",
+            remedy="take the id of the last case of a page",
+            case=case_id,
+        )
+    stood = (stood_at, case_id) if by_turn and stood_at is not None else found
+    place, reached = sa.tuple_(sort, LINES.c.case_id), sa.tuple_(*map(sa.literal, stood))
+    return place > reached if by_turn else place < reached
 
 
 def _checked(row: Any) -> Any:
@@ -115,7 +158,7 @@ def _checked(row: Any) -> Any:
     Raises: IntegrityError if it is not.
     """
     digest = _digest({name: getattr(row, name) for name in NAMES})
-    as_it_stands = turn(row.state, row.priority, row.waiting_since)
+    as_it_stands = turn(row.state, row.priority, row.waiting_since, row.critical_since)
     kept = row.state == row.case_state and row.turn == as_it_stands
     if not kept or row.said not in (None, digest):  # none: of an earlier release
         raise _not_as_kept(row.case_id)
@@ -130,7 +173,12 @@ def _not_as_kept(case_id: str) -> IntegrityError:
     )
 
 
-def _conditions(wanted: CaseFilter, *, by_turn: bool) -> Iterator[sa.ColumnElement[bool]]:
+def conditions(wanted: CaseFilter, *, by_turn: bool) -> Iterator[sa.ColumnElement[bool]]:
+    """Make the conditions of a filter, on the columns of `listed`.
+
+    Args:
+        by_turn: whether the lines are read in that order.
+    """
     if wanted.state is not None:
         yield LINES.c.state == wanted.state.value
     if wanted.modality is not None:
@@ -177,6 +225,8 @@ def _summary(row: Any) -> CaseSummary:
         site=row.site,
         assigned=row.assigned,
         assigned_until=_moment(row.assigned_until),
+        assigned_since=_moment(row.assigned_since),
+        critical_since=_moment(row.critical_since),
     )
 
 
@@ -237,7 +287,7 @@ def problems(
             yield _problem("altered", case_id, f"entry {written.entry} kept something else")
         elif written is None and _derived(connection, case_id) != _digest(line):
             yield _problem("altered", case_id, "its case gives another one")
-        elif line["turn"] != turn(line["state"], line["priority"], line["waiting_since"]):
+        elif line["turn"] != turn(*(line[name] for name in OF_TURN)):
             yield _problem("altered", case_id, "its turn is not that of its priority and time")
     for case_id in sorted((cases - seen) & {c for c, mark in said.items() if "case" in mark.parts}):
         yield _problem("missing", case_id, "its case is not in the worklist")
@@ -266,6 +316,12 @@ def decoded_file(row: Any, report: SignedReport | None) -> CaseFile:
         decisions=noun(tuple[Decision, ...], row.decisions),
         report=report,
         priority=None if row.priority is None else noun(CasePriority, row.priority),
+        preliminary=(None if row.preliminary is None else noun(Preliminary, row.preliminary)),
+        communications=(
+            ()
+            if row.communications is None
+            else noun(tuple[Communication, ...], row.communications)
+        ),
     )
 
 
@@ -313,15 +369,18 @@ def _contents(case: Any) -> dict[str, Any]:
 
 def _queue(case: Any, file: CaseFile) -> dict[str, str | None]:
     """Give what says when a case comes to its turn, and where."""
-    given, waits = file.priority, file.state in WAITING and case.waiting_since is not None
+    given, drafted = file.priority, case.waiting_since
     level = None if given is None else given.level.value
-    waiting = _utc(datetime.fromisoformat(case.waiting_since)) if waits else None
+    first = None if drafted is None else _utc(datetime.fromisoformat(drafted))
+    waiting = first if file.state in WAITING else None
+    untold = first if file.state in TO_TELL and file.uncommunicated else None
     return {
         "priority": level,
         "priority_reason": None if given is None else given.reason,
         "waiting_since": waiting,
         "site": None if case.site is None else noun(str, case.site),
-        "turn": turn(case.state, level, waiting),
+        "critical_since": untold,
+        "turn": turn(case.state, level, waiting, untold),
     }
 
 

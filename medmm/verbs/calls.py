@@ -97,6 +97,14 @@ class Calls:
             )
         self.allow(verb, by)
 
+    def person(self, verb: str, by: Reader | str | None) -> Reader:
+        """Find the person who asks, and refuse a verb that this one may not do.
+
+        Raises: PermissionDenied if so.
+        """
+        self.allow(verb, by)
+        return self._actor(by)
+
     @contextmanager
     def call(
         self, verb: str, by: Reader | str | None, key: str | None = None, request: Request = None

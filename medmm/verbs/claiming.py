@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from medmm import review
 from medmm.domain.errors import InputError
@@ -18,9 +18,15 @@ MOST_MINUTES = 24 * 60
 @verb(
     "claim",
     kept(Lease),
-    request=lambda house, case_id, minutes: {"case": case_id, "minutes": minutes},
+    request=lambda house, case_id, minutes, since: {
+        "case": case_id,
+        "minutes": minutes,
+        **({} if since is None else {"since": since.isoformat()}),
+    },
 )
-def claim(house: House, call: VerbCall, case_id: str, minutes: int | None) -> Lease:
+def claim(
+    house: House, call: VerbCall, case_id: str, minutes: int | None, since: datetime | None
+) -> Lease:
     """Take a case to work on it, or renew the claim; see `Assistant.claim`."""
     length = house.settings.claim_minutes if minutes is None else minutes
     if not 0 < length <= MOST_MINUTES:
@@ -32,17 +38,26 @@ def claim(house: House, call: VerbCall, case_id: str, minutes: int | None) -> Le
     study_uid, at = house.store.study_of(case_id), house.clock()
     with house.store.step() as step:
         review.refuse_finished(step.cases_of(study_uid)[case_id], case_id)
-        lease = step.claim(case_id, call.actor.id, at, at + timedelta(minutes=length))
+        lease = step.claim(case_id, call.actor.id, at, at + timedelta(minutes=length), since)
         call.done(step, lease, case_id, until=lease.until.isoformat(timespec="seconds"))
     return lease
 
 
-@verb("unclaim", lambda house, value: None, request=lambda house, case_id: {"case": case_id})
-def unclaim(house: House, call: VerbCall, case_id: str) -> None:
+@verb(
+    "unclaim",
+    lambda house, value: None,
+    request=lambda house, case_id, since: {
+        "case": case_id,
+        **({} if since is None else {"since": since.isoformat()}),
+    },
+)
+def unclaim(house: House, call: VerbCall, case_id: str, since: datetime | None) -> None:
     """Give a case back; see `Assistant.unclaim`."""
     house.store.study_of(case_id)
     with house.store.step() as step:
         if call.actor.role != ADMINISTRATOR:
             step.refuse_others(case_id, call.actor.id, house.clock())
+        if since is not None:  # a page that was left late ends no later claim
+            step.refuse_lost(case_id, call.actor.id, since)
         step.unclaim(case_id)
         call.done(step, case_id, case_id)

@@ -11,28 +11,35 @@ from medmm.domain.input_figures import input_figures
 from medmm.domain.reading import Reading
 from medmm.domain.record_influence import Influence
 from medmm.domain.report import CaseFile
+from medmm.domain.shown import Shown
 from medmm.store import DRAFT, Work
-from medmm.verbs import outgoing, shadow
+from medmm.verbs import outgoing, shadow, showing
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import Asked, kept, look, verb
 
 
-def _asked(house: House, case_id: str, again: bool, made_by: str) -> dict[str, object]:
+def _asked(
+    house: House, case_id: str, again: bool, made_by: str, shown: Shown | None
+) -> dict[str, object]:
     """Say what a draft is asked for: any that still holds is another request than a new one."""
     any_one = {} if again else {"again": False}
     return {"case": case_id, "drafted_from": made_by, **any_one}
 
 
 @verb("draft", kept(CheckedDraft), request=_asked)
-def _draft(house: House, call: VerbCall, case_id: str, again: bool, made_by: str) -> CheckedDraft:
+def _draft(
+    house: House, call: VerbCall, case_id: str, again: bool, made_by: str, shown: Shown | None
+) -> CheckedDraft:
     file = house.store.case_file(case_id)
+    showing.refuse_unlike(house, shown, file)
     if not again and (kept_one := _still_good(house, file, made_by)) is not None:
         return _given_back(house, call, case_id, kept_one)
     with house.store.working(case_id, DRAFT, call.actor.id, house.clock) as work:
         file = house.store.case_file(case_id)  # another may have drafted it meanwhile
         if not again and (kept_one := _still_good(house, file, made_by)) is not None:
             return _given_back(house, call, case_id, kept_one)
+        showing.refuse_unlike(house, shown, file)
         return _drafted(house, call, file, made_by, work)
 
 
@@ -95,12 +102,14 @@ def _attempts(case: Case) -> dict[str, object]:
     return {"addressing_facts": found} if found else {}
 
 
-def draft(house: House, asked: Asked, case_id: str, again: bool) -> CheckedDraft:
+def draft(
+    house: House, asked: Asked, case_id: str, again: bool, shown: Shown | None
+) -> CheckedDraft:
     """Read, write and check; see `Assistant.draft`.
 
     One digest of settings and models stands in request and entry.
     """
-    return _draft(house, asked, case_id, again, house.drafted_from())
+    return _draft(house, asked, case_id, again, house.drafted_from(), shown)
 
 
 @look("case", lambda case_id: case_id)

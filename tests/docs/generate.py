@@ -18,6 +18,7 @@ from medmm.acceptance.labels import COLUMNS, REQUIRED
 from medmm.acceptance.metrics import share
 from medmm.acceptance.promises import ALARM_BURDEN, least_studies, upper
 from medmm.config import (
+    CriticalEntry,
     IdentifierEntry,
     ReaderEntry,
     ServerEntry,
@@ -25,8 +26,10 @@ from medmm.config import (
     StoreEntry,
     configs_dir,
 )
+from medmm.domain.critical_result import categories
 from medmm.domain.errors import EXIT_CODES, HTTP_STATUS, SOME_FAILED
 from medmm.domain.record import Coding
+from medmm.domain.rejection_reasons import rejection_reasons
 from medmm.domain.roles import role_table, roles
 from medmm.domain.vocabulary import finding_terms, measurement_terms
 from medmm.evaluation.cards.drafted import said_table
@@ -96,7 +99,9 @@ def configuration_md() -> str:
     comments = _comments((configs_dir() / "local.yaml").read_text(encoding="utf-8"))
     rows = []
     for name, field in Settings.model_fields.items():
-        nested = isinstance(field.default, IdentifierEntry | ServerEntry | StoreEntry)
+        nested = isinstance(
+            field.default, CriticalEntry | IdentifierEntry | ServerEntry | StoreEntry
+        )
         default = "unset" if field.default is None or nested else f"`{field.default}`"
         rows.append([f"`{name}`", default, f"`MEDMM_{name.upper()}`", comments.get(name, "")])
     readers = table(
@@ -195,6 +200,19 @@ def vocabulary_md() -> str:
         + "source stays empty. A broader code means more than the finding: it is sent with its own display, and the finding's words "
         + "stand beside it. Sided is what has a side; which findings are drafted with one stands in [limitations](limitations.md).\n\n"
         + table(["name", "words", "sided", "critical", "codes"], rows)
+        + "\n## Critical results\n\nHow soon a person is told of a critical finding, by the categories of the ACR Actionable Reporting "
+        + "Work Group: 1 within minutes, 2 within hours, 3 within days (`critical` in the [configuration](configuration.md)). From "
+        + "`medmm/domain/data/actionable_findings.csv`; a critical finding that is in no row is of category 1.\n\n"
+        + table(
+            ["finding", "category"],
+            [[f"`{name}`", str(category)] for name, category in categories().items()],
+        )
+        + "\n## Reasons to reject\n\nWhat a reader may give as the reason to reject a statement, from "
+        + "`medmm/domain/data/rejection_reasons.csv`.\n\n"
+        + table(
+            ["code", "words", "meaning"],
+            [[f"`{one.code}`", one.words, one.note] for one in rejection_reasons().values()],
+        )
         + "\n## Measurements\n\nFrom `medmm/domain/data/measurements.csv`, with units as UCUM writes them. A number is stated with "
         + "at least these decimals, with more where it would be rounded away. What of each is stated, and on which evidence, stands "
         + "in [MR](mr.md).\n\n"

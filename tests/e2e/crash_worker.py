@@ -8,9 +8,11 @@ from typing import Any
 
 from medmm.assistant import Assistant
 from medmm.config import load_settings
+from medmm.domain.critical_result import Route
 from medmm.domain.priority import Priority
-from medmm.domain.report import Accept, Edit
+from medmm.domain.report import Accept, Add, Edit
 from medmm.domain.study import Study
+from medmm.domain.worklist import CaseFilter, SavedFilter
 from tests.dicom_files import film_file
 from tests.factories import make_reading_of
 from tests.quick_assistant import GivenNetworks
@@ -57,10 +59,19 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
         case.id, Priority.URGENT, reason="asked for", by=reader, key="prioritise-1"
     )
     claim = assistant.claim(case.id, by=reader, key="claim-1")
+    assistant.accept_passing(case.id, by=reader, key="passing-1")
+    assistant.undo(case.id, by=reader, key="undo-1")
     decided = assistant.decide(
-        case.id, [Accept(s.id) for s in draft.statements], by=reader, key="decide-1"
+        case.id,
+        [*(Accept(s.id) for s in draft.statements), Add.of("Edema")],
+        by=reader,
+        key="decide-1",
     )
     assistant.unclaim(case.id, by=reader, key="unclaim-1")
+    assistant.communicate(
+        case.id, to="ward 3", how=Route.PHONE, read_back=True, by=reader, key="communicate-1"
+    )
+    assistant.propose(case.id, by=reader, key="propose-1")
     report = assistant.sign(case.id, by=reader, key="sign-1")
     paths = assistant.publish(report.id, to=out, key="publish-1")
     changes = [Edit(draft.statements[0].id, "The reader's own words.")]
@@ -71,6 +82,9 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     withdrawn = assistant.withdraw(
         case.id, reason="Another patient's film.", by=reader, key="withdraw-1"
     )
+    saved = SavedFilter(name="urgent films", wanted=CaseFilter(priority=Priority.URGENT))
+    assistant.save_filter(saved, by=reader, key="save-filter-1")
+    assistant.drop_filter(saved.name, by=reader, key="drop-filter-1")
     results = {
         "release": release,
         "admit": study,

@@ -25,13 +25,19 @@ WRITING = (
     "draft",
     "prioritise",
     "claim",
+    "accept_passing",
+    "undo",
     "decide",
     "unclaim",
+    "communicate",
+    "propose",
     "sign",
     "publish",
     "amend",
     "addendum",
     "withdraw",
+    "save_filter",
+    "drop_filter",
 )
 LOOKS = {
     "check_model",
@@ -40,6 +46,7 @@ LOOKS = {
     "prove",
     "case",
     "cases",
+    "worklist",
     "identity",
     "history",
     "verify",
@@ -56,8 +63,11 @@ ELSEWHERE = {
     "calibrate_model",
     "accept_model",
     "shadow_model",
+    "keep_unfinished",
+    "confirm",
 }  # their deaths: tests/unit/models/test_models_installed_models.py, decision 15; a probe changes the log alone;
-# of what persons decide on models: test_e2e_acceptance.py
+# of what persons decide on models: test_e2e_acceptance.py; what is being typed makes no entry, so no step;
+# a confirmation is asked for anew
 
 
 def test_no_verb_and_no_commit_point_is_forgotten() -> None:

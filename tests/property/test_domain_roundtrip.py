@@ -21,6 +21,7 @@ from medmm.domain.acceptance import Acceptance, Distribution
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.calibration import FindingCalibration
 from medmm.domain.codec import from_json, to_json
+from medmm.domain.critical_result import Communication
 from medmm.domain.draft import (
     AlsoSuspected,
     Assertion,
@@ -37,11 +38,13 @@ from medmm.domain.model_standing import BackToShadow
 from medmm.domain.priority import CasePriority
 from medmm.domain.promise import LEAST_POSITIVES, AlarmRule, Promise
 from medmm.domain.reading import Extent, Finding, LabelMap, Mask, Measurement, Region
-from medmm.domain.report import Add, Addendum, Edit, Impression, SignedReport
+from medmm.domain.rejection_reasons import rejection_reasons
+from medmm.domain.report import Add, Addendum, Edit, Impression, Reject, SignedReport
 from medmm.domain.report_kind import ReportKind
 from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import Notice, Study, Volume
-from medmm.domain.worklist import Page
+from medmm.domain.unfinished_text import UnfinishedText
+from medmm.domain.worklist import Page, SavedFilter
 from tests.unit.domain.test_domain_nouns import nouns
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -149,6 +152,14 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     },
     Addendum: {"text": WORDS},
     CasePriority: {"reason": WORDS, "at": st.none() | MOMENTS},
+    Reject: {"code": st.sampled_from([None, *rejection_reasons()])},
+    Communication: {
+        "findings": st.lists(TEXT, min_size=1, max_size=3).map(tuple),
+        "category": st.integers(1, 3),
+        "to": WORDS.filter(str.isprintable),
+    },
+    SavedFilter: {"name": WORDS.filter(str.isprintable)},
+    UnfinishedText: {"field": WORDS, "at": MOMENTS},
     Page: {"limit": st.none() | st.integers(1, 10_000)},
     Promise: {
         "false_claim_rate": FRACTIONS,

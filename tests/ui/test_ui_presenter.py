@@ -134,14 +134,6 @@ def test_words_typed_for_one_statement_meet_no_other() -> None:
     assert len(keys & {presenter.edit_key("case-1", s) for s in edited.statements}) == 3
 
 
-def test_a_case_that_somebody_else_worked_on_is_noticed() -> None:
-    shown = make_case_file()
-    assert not presenter.changed(shown, make_case_file())
-    assert presenter.changed(shown, make_case_file(CaseState.IN_REVIEW, decisions=(Accept("s1"),)))
-    assert presenter.changed(shown, make_case_file(draft=make_checked_draft(failed=("s1",))))
-    assert presenter.changed(shown, make_case_file(CaseState.SIGNED))
-
-
 def test_the_worklist_names_findings_in_words_and_no_patient() -> None:
     summary = CaseSummary(
         case_id="case-1",

@@ -20,7 +20,8 @@ from tests.dicom_files import SAYS_FRONTAL, film_file
 from tests.kept import kept
 from tests.quick_assistant import READERS, READS, GivenNetworks, opened, quick_assistant, signed
 
-# opening, closing, whom there is; render is publish without files, drafts and to_sign look at a case, studies at a folder
+# opening, closing, whom there is; render is publish without files, drafts and to_sign look at a case, studies at a folder,
+# arrived and next_case at the worklist; filters and unfinished give back what save_filter and keep_unfinished keep
 NOT_VERBS = {
     "from_config",
     "close",
@@ -31,6 +32,10 @@ NOT_VERBS = {
     "to_sign",
     "studies",
     "acceptance",
+    "arrived",
+    "next_case",
+    "filters",
+    "unfinished",
 }
 
 
@@ -78,7 +83,7 @@ def test_every_argument_of_a_verb_is_described(name: str) -> None:
     """By, key and case_id are, once, in the docstring of the class."""
     text = inspect.getdoc(getattr(Assistant, name)) or ""
     for argument in inspect.signature(getattr(Assistant, name)).parameters:
-        where = inspect.getdoc(Assistant) if argument in ("by", "key", "case_id") else text
+        where = inspect.getdoc(Assistant) if argument in ("by", "key", "case_id", "shown") else text
         assert argument == "self" or f"{argument}: " in (where or ""), argument
 
 

@@ -21,7 +21,19 @@ ALLOWED = {
     None: {Act.OPEN: OPENED},
     OPENED: {Act.DRAFT: DRAFTED, Act.SUPERSEDE: SUPERSEDED},
     DRAFTED: {Act.DRAFT: DRAFTED, Act.DECIDE: IN_REVIEW, Act.SUPERSEDE: SUPERSEDED},
-    IN_REVIEW: {Act.DECIDE: IN_REVIEW, Act.SIGN: CaseState.SIGNED, Act.SUPERSEDE: SUPERSEDED},
+    IN_REVIEW: {
+        Act.DECIDE: IN_REVIEW,
+        Act.UNDO: IN_REVIEW,
+        Act.PROPOSE: CaseState.PRELIMINARY,
+        Act.SIGN: CaseState.SIGNED,
+        Act.SUPERSEDE: SUPERSEDED,
+    },
+    CaseState.PRELIMINARY: {
+        Act.DECIDE: IN_REVIEW,
+        Act.UNDO: IN_REVIEW,
+        Act.SIGN: CaseState.SIGNED,
+        Act.SUPERSEDE: SUPERSEDED,
+    },
     SUPERSEDED: {},
     CaseState.SIGNED: AFTER_SIGNING,
     CaseState.AMENDED: AFTER_SIGNING,
@@ -52,7 +64,8 @@ def test_the_table_has_no_cell_beyond_these() -> None:
 
 def test_signed_is_reached_through_review_alone() -> None:
     assert [cell for cell, state in NEXT.items() if state is CaseState.SIGNED] == [
-        (IN_REVIEW, Act.SIGN)
+        (IN_REVIEW, Act.SIGN),
+        (CaseState.PRELIMINARY, Act.SIGN),
     ]
 
 

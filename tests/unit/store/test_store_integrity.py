@@ -134,7 +134,7 @@ def test_a_case_that_was_removed_is_named(store: Store) -> None:
 
 
 def test_a_case_without_an_entry_is_refused(store: Store) -> None:
-    tamper(store, "INSERT INTO \"case\" SELECT 'case-2', study_uid, 'opened', opened_at, body, '[]', NULL, NULL, NULL"
+    tamper(store, "INSERT INTO \"case\" SELECT 'case-2', study_uid, 'opened', opened_at, body, '[]', NULL, NULL, NULL, NULL, NULL"
                   ' FROM "case"')  # fmt: skip
     with pytest.raises(IntegrityError, match="case case-2"):
         store.case_file("case-2")
