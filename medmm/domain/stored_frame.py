@@ -94,7 +94,7 @@ class GreyTable:
         return np.asarray(table[places.astype(np.int64)])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFrame:
     """The stored values of one picture, before any window.
 
@@ -140,6 +140,26 @@ class StoredFrame:
         self.values.setflags(write=False)
         if self.background is not None:
             self.background.setflags(write=False)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare pixel for pixel; stored values of another type are others."""
+        if not isinstance(other, StoredFrame):
+            return NotImplemented
+        mine, theirs = (
+            (one.slope, one.intercept, one.unit, one.inverted, one.windows, one.table, one.exact)
+            for one in (self, other)
+        )
+        return (
+            mine == theirs
+            and self.values.dtype == other.values.dtype
+            and np.array_equal(self.values, other.values)
+            and (self.background is None) == (other.background is None)
+            and (
+                self.background is None
+                or other.background is None
+                or np.array_equal(self.background, other.background)
+            )
+        )
 
     @classmethod
     def of_grey(cls, grey: NDArray[np.float32]) -> StoredFrame:
@@ -219,7 +239,7 @@ class StoredFrame:
         return 1 - grey if self.inverted else grey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SentFrame:
     """A frame without a mask of its background.
 

@@ -48,8 +48,13 @@ def test_every_public_method_refuses_every_wrong_type_by_a_typed_error(
     before = kept(assistant).events()
     for wrong_name in parameters:
         for wrong in WRONG:
-            if wrong == 7 and "int" in str(parameters[wrong_name].annotation).split(" | "):
+            kinds = str(parameters[wrong_name].annotation).split(" | ")
+            if (wrong == 7 and {"int", "float"} & set(kinds)) or (
+                wrong == 1.5 and "float" in kinds
+            ):
                 continue  # a number is no wrong type here
+            if wrong is Odd and kinds[0].startswith("Callable"):
+                continue  # a class can be called
             given = dict.fromkeys([wrong_name], wrong)
             for other, parameter in parameters.items():
                 if other not in given and parameter.default is inspect.Parameter.empty:
