@@ -1,4 +1,4 @@
-"""The film networks by torch and by the other libraries of `film_backend`, in one run (proof F16).
+"""The film networks by torch and by the other libraries of `film_backend` (proof F16).
 
     python benchmarks/film_backend.py [--data DIR] [--films N] [--batches 1 4 8] [--int8]
 

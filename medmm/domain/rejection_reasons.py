@@ -1,4 +1,4 @@
-"""Why readers reject a statement: `data/rejection_reasons.csv`, one table for pages and figures."""
+"""Why readers reject a statement, by the one table `data/rejection_reasons.csv`."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ Decision = Accept | Edit | Reject | Add | Impression | Addendum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preliminary:
-    """A reader, often in training, decided on all of a draft and left the signature to another."""
+    """A reader decided on all of a draft and left the signature to another."""
 
     by: Reader
     at: datetime

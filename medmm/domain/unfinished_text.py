@@ -12,7 +12,7 @@ LONGEST_TEXT, LONGEST_FIELD = 20_000, 100  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnfinishedText:
-    """What stands in a field of a page, kept so that a closed laptop or a restart loses none of it.
+    """What stands in a field of a page, kept so that a restart loses none of it.
 
     It is no decision: no report holds it, and no check judges it.
 

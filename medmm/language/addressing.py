@@ -1,4 +1,4 @@
-"""Words that speak to a program, to a reader or to a system instead of telling of a patient.
+"""Words that speak to a program or a reader instead of telling of a patient.
 
 `data/program_words.csv` holds what orders a program about or asks for words in an answer: it is
 looked for in records and in drafts. `data/address_words.csv` holds what is out of place in a draft

@@ -1,4 +1,4 @@
-"""Which library runs the film networks here, by the setting `film_backend`; loads none of them."""
+"""Which library runs the film networks here, by the setting `film_backend`."""
 
 from __future__ import annotations
 

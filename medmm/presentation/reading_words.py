@@ -1,4 +1,4 @@
-"""What stands beside a statement while it is read: how often such a claim is right, and its checks.
+"""What stands beside a statement: how often such a claim is right, and its checks.
 
 Beside them the course of a value of the record.
 """

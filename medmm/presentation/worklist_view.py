@@ -1,4 +1,4 @@
-"""A page of the worklist as people see it: every row in words, and why it stands where it does."""
+"""A page of the worklist in words: each row, and why it stands where it does."""
 
 from __future__ import annotations
 

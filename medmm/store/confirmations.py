@@ -22,7 +22,7 @@ ROWS = tables.confirmations
 def ask(
     connection: sa.Connection, case_id: str, reader: str, shown: str, until: datetime
 ) -> Confirmation:
-    """Make a confirmation; one that was made before for the same reader and case counts no more."""
+    """Make a confirmation; an earlier one of this reader and case counts no more."""
     token = secrets.token_urlsafe(24)
     drop(connection, case_id, reader)
     values = {"token_sha256": _digest(token), "shown": shown, "until": _text(until)}

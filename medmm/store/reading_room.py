@@ -1,4 +1,4 @@
-"""What a reading room asks of the worklist: who the cases are, how many, which came, which is next.
+"""What a reading room asks of the worklist: who, how many, which came, which is next.
 
 All of one answer is read in one transaction.
 """

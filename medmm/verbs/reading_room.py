@@ -1,4 +1,4 @@
-"""What a reading room works by: the worklist with who it is, its news, the next case, filters.
+"""What a reading room works by: the worklist with names, its news, the next case.
 
 Beside them the words that a reader is typing, which are kept without being decided.
 """

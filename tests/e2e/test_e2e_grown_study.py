@@ -318,12 +318,13 @@ def test_a_study_of_an_earlier_release_grows_too(tmp_path: Path) -> None:
         case = opened(assistant, film(tmp_path / "a", 1))
     with closing(sqlite3.connect(tmp_path / "data" / "medmm.sqlite")) as connection:
         later = ("study_file", "study_order", "worklist", "last_word", "lease", "reading", "draft")
-        later += ("shadow_reading", "model_standing")
+        later += ("shadow_reading", "model_standing", "search_term", "saved_filter", "confirmation")
+        later += ("decision_history", "unfinished_text")
         for table in later:  # what later releases brought
             connection.execute(f"DROP TABLE {table}")
         for part in ("reading", "draft"):  # which a case held itself
             connection.execute(f'ALTER TABLE "case" ADD COLUMN {part} JSON')
-        for column in ("priority", "site"):
+        for column in ("priority", "site", "communications", "preliminary"):
             connection.execute(f'ALTER TABLE "case" DROP COLUMN {column}')
         connection.execute("DROP TABLE idempotency")
         connection.execute(

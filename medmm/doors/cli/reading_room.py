@@ -1,4 +1,4 @@
-"""`medmm worklist` and `communicate`: the cases by name, and who was told of a critical finding."""
+"""`medmm worklist` and `communicate`: cases by name, and who was told of a finding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a film network of torch to its ONNX graph, in memory and within a tenth of a second.
+"""From a film network of torch to its ONNX graph, in memory.
 
 It knows the layers of the film networks alone, since torch's own exporter takes seconds of CPU time
 for each of them (docs/decisions/0041).

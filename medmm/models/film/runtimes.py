@@ -1,4 +1,4 @@
-"""Libraries beside torch that run an ONNX graph of a film network, on the processor in float32."""
+"""Libraries beside torch that run the graph of a film network on the processor."""
 
 from __future__ import annotations
 
