@@ -34,10 +34,6 @@ class InputError(MedmmError):
     """The sender must act: a file, a record or a request is at fault."""
 
 
-class FileGone(InputError):
-    """A kept file is not there any more: it is to be sent, or restored, again."""
-
-
 class ConfigError(MedmmError):
     """The operator must act: a setting or an installation is at fault."""
 

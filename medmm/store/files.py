@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from medmm.domain.errors import FileGone, InputError, IntegrityError, Unavailable
+from medmm.domain.errors import InputError, IntegrityError, Unavailable
 from medmm.files import (
     CHUNK_BYTES,
     KEY_BYTES,
@@ -50,12 +50,12 @@ class Objects:
     def path(self, sha256: str) -> Path:
         """Find an object.
 
-        Raises: InputError if `sha256` is not a digest, FileGone if it names nothing here.
+        Raises: InputError if `sha256` is not a digest, or names nothing here: it is `missing` then.
         """
         path = self.place(sha256)
         if not path.is_file():
-            raise FileGone(
-                "no such object in the store", remedy="admit the study again", sha256=sha256
+            raise InputError(
+                "no such object in the store", remedy="admit the study again", missing=sha256
             )
         return path
 

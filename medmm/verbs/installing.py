@@ -65,8 +65,8 @@ def _with_duty(
     row: ModelRow, standings: Mapping[str, ModelStanding], read: Mapping[str, int]
 ) -> ModelRow:
     """Add to the row of a reading model what it does here."""
-    if row.declares is None:
-        return row
+    if row.declares is None or (row.added_at and row.task == "report"):
+        return row  # heads of a report model speak as soon as the settings name it
     sha256 = row.manifest_sha256
     standing = standings.get(sha256)
     last = standing.decisions[-1] if standing is not None else None

@@ -17,7 +17,6 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from medmm.domain.errors import (
-    FileGone,
     InputError,
     IntegrityError,
     MedmmError,
@@ -38,6 +37,7 @@ from medmm.web.opened_cases import OpenedCases
 # An answer may be kept by this browser alone, and asks here each time whether its link still holds
 CACHE = {"cache-control": "private, no-cache", "vary": "cookie"}
 NOT_KEPT = {"cache-control": "no-store"}
+GONE = 410  # a kept file is not there any more
 CLOSED = 499  # the browser went away; nobody sees it
 FORMS = {
     "text": ("text/plain; charset=utf-8", "report.txt"),
@@ -46,7 +46,6 @@ FORMS = {
 }
 _STATUS: tuple[tuple[type[MedmmError], int], ...] = (
     (PermissionDenied, 403),
-    (FileGone, 410),
     (IntegrityError, 409),
     (StateError, 409),
     (Unavailable, 503),
@@ -230,6 +229,8 @@ def _response(answer: Answer) -> Response:
 def refused(error: MedmmError) -> JSONResponse:
     """Say what went wrong and what helps, with the status of the error."""
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+    if "missing" in error.where:
+        status = GONE
     headers = {**NOT_KEPT, **({"retry-after": "1"} if status == 503 else {})}
     said = {"problem": error.problem, "remedy": error.remedy}
     return JSONResponse(said, status_code=status, headers=headers)
