@@ -1,0 +1,46 @@
+/** The one rendering engine of the page: as many viewers as are open share its one WebGL context. */
+import { Enums, RenderingEngine, eventTarget, init as initCore } from "@cornerstonejs/core";
+import { init as initTools } from "@cornerstonejs/tools";
+
+let engine = null;
+let users = 0;
+let ready = null;
+
+/** Say whether this browser draws with WebGL 2 into floating-point textures, as 16 bits need. */
+export function canDraw() {
+  const canvas = document.createElement("canvas");
+  const context = canvas.getContext("webgl2");
+  if (!context) return false;
+  const able = Boolean(context.getExtension("OES_texture_float_linear"));
+  context.getExtension("WEBGL_lose_context")?.loseContext();
+  return able;
+}
+
+/** Open the engine, or share it. @returns {Promise<RenderingEngine>} */
+export async function openEngine() {
+  users += 1;
+  ready ??= Promise.resolve(initCore({ rendering: { webGlContextCount: 1 } })).then(() => initTools());
+  await ready;
+  engine ??= new RenderingEngine("medmm");
+  return engine;
+}
+
+/** Give the engine back; the last one closes it and its context. */
+export function closeEngine() {
+  users -= 1;
+  if (users > 0 || !engine) return;
+  const contexts = engine.contextPool?.getAllContexts() ?? [];
+  const canvases = contexts.map((context) => context.getOpenGLRenderWindow?.()?.getCanvas?.());
+  engine.destroy();
+  for (const canvas of canvases) {
+    canvas?.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+  engine = null;
+}
+
+/** Call when the graphics processor takes the context away. @returns {() => void} to stop listening */
+export function onContextLost(call) {
+  const lost = () => engine && call();
+  eventTarget.addEventListener(Enums.Events.WEBGL_CONTEXT_LOST, lost);
+  return () => eventTarget.removeEventListener(Enums.Events.WEBGL_CONTEXT_LOST, lost);
+}

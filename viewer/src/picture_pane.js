@@ -1,0 +1,125 @@
+/** A pane without WebGL: the server draws the picture, in the window asked for. */
+import { element, say } from "./dom.js";
+import { Pane } from "./pane.js";
+
+const LONGEST_PX = 2048;
+
+export class PicturePane extends Pane {
+  constructor(viewer, number) {
+    super(viewer, number);
+    this.image = element("img", { class: "served", alt: "" });
+    this.picture.append(this.image);
+    say(this.tag, "");
+  }
+
+  open() {}
+
+  described() {
+    super.described();
+    this.image.alt = `${this.series.title}, slice ${this.index + 1} of ${this.series.frames}`;
+  }
+
+  zoomWords() {
+    return "drawn by the server: no WebGL here";
+  }
+
+  windowsOf(series) {
+    return series.windows.length ? series.windows : [{ name: "whole range", center: 0, width: 0, function: "LINEAR" }];
+  }
+
+  url(series, index) {
+    const box = Math.max(this.root.clientWidth, this.root.clientHeight) * devicePixelRatio;
+    const asked = new URLSearchParams({
+      longest_px: String(Math.min(LONGEST_PX, Math.max(64, Math.round(box)))),
+      inverted: Boolean(series.inverted) !== this.inverted ? "1" : "0",
+    });
+    const window = this.series?.id === series.id ? this.window : this.windowsOf(series)[0];
+    if (window.width > 0) {
+      asked.set("center", String(window.center));
+      asked.set("width", String(window.width));
+      asked.set("function", window.function);
+    }
+    return `${series.picture_url.replace("{index}", String(index))}?${asked}`;
+  }
+
+  async fetch(series, index) {
+    const body = await this.viewer.frames.bytes(series.id, (newest) => this.url(newest, index));
+    const previous = this.held;
+    this.held = URL.createObjectURL(new Blob([body]));
+    const probe = new Image();
+    probe.src = this.held;
+    await probe.decode();
+    if (previous) URL.revokeObjectURL(previous);
+  }
+
+  async draw() {
+    this.image.src = this.held;
+    this.reframe();
+  }
+
+  regrey() {
+    if (this.series) this.show(this.series, this.index);
+  }
+
+  reframe() {
+    const { series, turn } = this;
+    if (!series) return;
+    const [a, b, c, d] = turn;
+    const high = series.rows * (series.pixel_aspect || 1);
+    const across = a !== 0 ? [series.columns, high] : [high, series.columns];
+    const scale = Math.min(this.picture.clientWidth / across[0], this.picture.clientHeight / across[1]);
+    Object.assign(this.image.style, {
+      width: `${series.columns * scale}px`,
+      height: `${high * scale}px`,
+      transform: `translate(-50%, -50%) matrix(${a}, ${c}, ${b}, ${d}, 0, 0)`,
+    });
+    this.scale = scale;
+    this.redraw();
+  }
+
+  toCanvas([column, row]) {
+    const { series, turn, picture, scale } = this;
+    if (!scale) return null;
+    const aspect = series.pixel_aspect || 1;
+    const [x, y] = [column + 0.5 - series.columns / 2, (row + 0.5 - series.rows / 2) * aspect];
+    const [a, b, c, d] = turn;
+    return [
+      picture.clientWidth / 2 + (a * x + b * y) * scale,
+      picture.clientHeight / 2 + (c * x + d * y) * scale,
+    ];
+  }
+
+  toPixel([left, top]) {
+    const { series, turn, picture, scale } = this;
+    if (!scale) return null;
+    const [u, v] = [(left - picture.clientWidth / 2) / scale, (top - picture.clientHeight / 2) / scale];
+    const [a, b, c, d] = turn;
+    const [x, y] = [a * u + c * v, b * u + d * v];
+    return [x + series.columns / 2 - 0.5, y / (series.pixel_aspect || 1) + series.rows / 2 - 0.5];
+  }
+
+  fit() {
+    this.reframe();
+  }
+
+  oneToOne() {
+    this.viewer.announce("The server's pictures are shown as large as fits.");
+  }
+
+  zoomBy() {
+    this.oneToOne();
+  }
+
+  panBy() {
+    this.oneToOne();
+  }
+
+  resized() {
+    this.reframe();
+  }
+
+  destroy() {
+    super.destroy();
+    if (this.held) URL.revokeObjectURL(this.held);
+  }
+}

@@ -1,0 +1,187 @@
+/** Three planes through one point of an MR series, and its slices as acquired, linked by a crosshair. */
+import { Enums, volumeLoader } from "@cornerstonejs/core";
+import { add, axes, norm, placeWords, scaled, subtract, toPatient, toVoxel, unit, dot } from "./geometry.js";
+import { edgesOfDirections } from "./orientation.js";
+import { say } from "./dom.js";
+import { DrawnPane, sizeWords } from "./stack_pane.js";
+
+const AT_ONCE = 6;
+const LINE = "rgba(90, 176, 255, 0.8)";
+export const PLANES = ["axial", "sagittal", "coronal"];
+
+/** Load all slices of a series as one volume. @param {(done: number) => void} progress */
+export async function loadVolume(frames, series, progress) {
+  let [next, done] = [0, 0];
+  const worker = async () => {
+    while (next < series.frames) {
+      const index = next++;
+      await frames.load(series, index);
+      progress(++done);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  const id = `cornerstoneStreamingImageVolume:${frames.viewer}/${series.id}`;
+  const volume = await volumeLoader.createAndCacheVolume(id, { imageIds: frames.imageIds(series) });
+  await new Promise((resolve) => volume.load(resolve));
+  return id;
+}
+
+/** Give the voxel in the middle of a series, in the patient. */
+export function middleOf(series, index) {
+  const { affine_lps_mm: affine, columns, rows } = series;
+  return toPatient(affine, [(columns - 1) / 2, (rows - 1) / 2, index]);
+}
+
+/** Keep a place inside the volume. */
+export function inside(series, place) {
+  const { affine_lps_mm: affine, columns, rows, frames } = series;
+  const most = [columns - 1, rows - 1, frames - 1];
+  const voxel = toVoxel(affine, place).map((part, n) => Math.min(Math.max(part, 0), most[n]));
+  return toPatient(affine, voxel);
+}
+
+export class PlanePane extends DrawnPane {
+  constructor(viewer, number, plane) {
+    super(viewer, number, Enums.ViewportType.ORTHOGRAPHIC, plane);
+    this.plane = plane;
+    this.root.dataset.plane = plane;
+    this.choice.hidden = true;
+  }
+
+  async fetch() {}
+
+  async draw(isNew) {
+    if (!isNew) return;
+    await this.viewport.setVolumes([{ volumeId: this.viewer.volumeId }]);
+    this.viewport.resetCamera();
+    this.regrey();
+    this.moveTo(this.viewer.point);
+  }
+
+  /** Show the plane through a place. */
+  moveTo(point) {
+    if (!this.viewport || !this.series) return;
+    this.viewport.jumpToWorld(point);
+    this.viewport.render();
+    this.redraw();
+    this.described();
+  }
+
+  described() {
+    super.described();
+    const title = `${this.plane[0].toUpperCase()}${this.plane.slice(1)}`;
+    say(this.tag, `${title} · ${this.series.title}`);
+    this.root.setAttribute("aria-label", `Pane ${this.number}: ${title} plane of ${this.series.title}`);
+    say(this.slice, placeWords(this.viewer.point));
+  }
+
+  /** Name the edges by the directions in which the screen runs. */
+  letters() {
+    const { right, down } = this.directions();
+    return edgesOfDirections(right, down);
+  }
+
+  directions() {
+    const { viewport } = this;
+    const origin = viewport.canvasToWorld([0, 0]);
+    const toward = (at) => unit(subtract(viewport.canvasToWorld(at), origin));
+    return { right: toward([100, 0]), down: toward([0, 100]) };
+  }
+
+  /** Give the step to the next plane, in the patient: the voxel's side that crosses it most. */
+  stepOf() {
+    const { viewPlaneNormal } = this.viewport.getCamera();
+    const sides = axes(this.series.affine_lps_mm);
+    const most = sides.map((side) => Math.abs(dot(unit(side), viewPlaneNormal)));
+    const side = sides[most.indexOf(Math.max(...most))];
+    return scaled(viewPlaneNormal, norm(side));
+  }
+
+  step(by) {
+    if (this.series) this.viewer.crosshairTo(add(this.viewer.point, scaled(this.stepOf(), -by)));
+  }
+
+  reframe() {
+    this.viewport?.resetCamera();
+    this.viewport?.jumpToWorld(this.viewer.point);
+    this.viewport?.render();
+  }
+
+  fit() {
+    this.reframe();
+    this.described();
+  }
+
+  setTurn() {
+    this.viewer.announce("Planes through a volume are not turned.");
+  }
+
+  oneToOne() {
+    if (!this.series) return;
+    this.zoomBy(1 / (this.millimetreOnScreen() * norm(axes(this.series.affine_lps_mm)[0])));
+  }
+
+  /** Give how many device pixels a millimetre takes. */
+  millimetreOnScreen() {
+    const { right } = this.directions();
+    const [one, two] = [this.viewer.point, add(this.viewer.point, right)].map((p) => this.toScreen(p));
+    return Math.hypot(...subtract(two, one)) * devicePixelRatio;
+  }
+
+  zoomWords() {
+    if (!this.viewport || !this.series) return "";
+    return sizeWords(this.millimetreOnScreen() * norm(axes(this.series.affine_lps_mm)[0]));
+  }
+
+  toScreen(place) {
+    return this.viewport?.worldToCanvas(place);
+  }
+
+  toPixel() {
+    return null;
+  }
+
+  /** Say what lies under the pointer: the nearest voxel's value, and the place. */
+  pointed(at) {
+    if (!at || !this.viewport || !this.series) return say(this.under, "");
+    const { series, viewer } = this;
+    const place = this.viewport.canvasToWorld(at);
+    const [column, row, slice] = toVoxel(series.affine_lps_mm, place).map(Math.round);
+    const isOutside = [column, row, slice].some((n) => n < 0)
+      || column >= series.columns || row >= series.rows || slice >= series.frames;
+    if (isOutside) return say(this.under, "");
+    const value = viewer.frames.held(series, slice)?.valueAt(column, row);
+    const words = value === undefined ? "" : `${Number(value.toPrecision(6))}${series.unit ? ` ${series.unit}` : ""} · `;
+    return say(this.under, words + placeWords(place));
+  }
+
+  placeAt(at) {
+    return this.viewport.canvasToWorld(at);
+  }
+
+  /** Draw where the other planes cut this one. */
+  redraw() {
+    const context = this.clearedMarks();
+    const at = this.series && this.toScreen(this.viewer.point);
+    if (!at) return;
+    const [x, y] = at.map((part) => part * devicePixelRatio);
+    const gap = 14 * devicePixelRatio;
+    const { width, height } = this.marks;
+    context.strokeStyle = LINE;
+    context.lineWidth = devicePixelRatio;
+    context.beginPath();
+    for (const [x0, y0, x1, y1] of [
+      [0, y, x - gap, y], [x + gap, y, width, y], [x, 0, x, y - gap], [x, y + gap, x, height],
+    ]) {
+      context.moveTo(x0, y0);
+      context.lineTo(x1, y1);
+    }
+    context.stroke();
+    this.drawPointer(context);
+  }
+
+  resized() {
+    this.reframe();
+    this.redraw();
+  }
+}
