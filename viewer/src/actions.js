@@ -43,11 +43,7 @@ export const ACTIONS = {
     viewer.linked = !viewer.linked;
     viewer.announce(viewer.linked ? "The panes scroll together." : "The panes scroll apart.");
   },
-  planes: (viewer) => {
-    if (viewer.loading) return;
-    if (viewer.planes) viewer.leavePlanes();
-    else viewer.enterPlanes();
-  },
+  planes: (viewer) => viewer.three.toggle(),
   fullScreen,
   overlays: (viewer) => {
     // the key shows all marks again after a statement had chosen its own
@@ -147,7 +143,7 @@ function movePointer(viewer, pane, event) {
     viewer.announce(pane.under.textContent);
     return;
   }
-  if (viewer.tool === "toolCrosshair") viewer.crosshairAt(pane, viewer.pointer);
+  if (viewer.tool === "toolCrosshair") viewer.three.crosshairAt(pane, viewer.pointer);
   else if (["toolLength", "toolAngle"].includes(viewer.tool)) placePoint(viewer, pane);
   else viewer.clickAt(pane, viewer.pointer);
 }

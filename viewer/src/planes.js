@@ -1,12 +1,11 @@
 /** Three planes through one point of an MR series, and its slices as acquired, linked by a crosshair. */
 import { Enums, volumeLoader } from "@cornerstonejs/core";
-import { add, axes, norm, placeWords, scaled, subtract, toPatient, toVoxel, unit, dot } from "./geometry.js";
+import { add, axes, dot, norm, placeWords, scaled, subtract, toPatient, toVoxel, unit } from "./geometry.js";
 import { edgesOfDirections } from "./orientation.js";
 import { say } from "./dom.js";
-import { DrawnPane, sizeWords } from "./stack_pane.js";
+import { DrawnPane, drawCrosshair, sizeWords } from "./stack_pane.js";
 
 const AT_ONCE = 6;
-const LINE = "rgba(90, 176, 255, 0.8)";
 export const PLANES = ["axial", "sagittal", "coronal"];
 
 /** Load all slices of a series as one volume. @param {(done: number) => void} progress */
@@ -52,10 +51,10 @@ export class PlanePane extends DrawnPane {
 
   async draw(isNew) {
     if (!isNew) return;
-    await this.viewport.setVolumes([{ volumeId: this.viewer.volumeId }]);
+    await this.viewport.setVolumes([{ volumeId: this.viewer.three.volumeId }]);
     this.viewport.resetCamera();
     this.regrey();
-    this.moveTo(this.viewer.point);
+    this.moveTo(this.viewer.three.point);
   }
 
   /** Show the plane through a place. */
@@ -72,7 +71,7 @@ export class PlanePane extends DrawnPane {
     const title = `${this.plane[0].toUpperCase()}${this.plane.slice(1)}`;
     say(this.tag, `${title} · ${this.series.title}`);
     this.root.setAttribute("aria-label", `Pane ${this.number}: ${title} plane of ${this.series.title}`);
-    say(this.slice, placeWords(this.viewer.point));
+    say(this.slice, placeWords(this.viewer.three.point));
   }
 
   /** Name the edges by the directions in which the screen runs. */
@@ -98,12 +97,12 @@ export class PlanePane extends DrawnPane {
   }
 
   step(by) {
-    if (this.series) this.viewer.crosshairTo(add(this.viewer.point, scaled(this.stepOf(), -by)));
+    if (this.series) this.viewer.three.crosshairTo(add(this.viewer.three.point, scaled(this.stepOf(), -by)));
   }
 
   reframe() {
     this.viewport?.resetCamera();
-    this.viewport?.jumpToWorld(this.viewer.point);
+    this.viewport?.jumpToWorld(this.viewer.three.point);
     this.viewport?.render();
   }
 
@@ -124,7 +123,7 @@ export class PlanePane extends DrawnPane {
   /** Give how many device pixels a millimetre takes. */
   millimetreOnScreen() {
     const { right } = this.directions();
-    const [one, two] = [this.viewer.point, add(this.viewer.point, right)].map((p) => this.toScreen(p));
+    const [one, two] = [this.viewer.three.point, add(this.viewer.three.point, right)].map((p) => this.toScreen(p));
     return Math.hypot(...subtract(two, one)) * devicePixelRatio;
   }
 
@@ -155,28 +154,12 @@ export class PlanePane extends DrawnPane {
     return say(this.under, words + placeWords(place));
   }
 
-  placeAt(at) {
-    return this.viewport.canvasToWorld(at);
-  }
-
   /** Draw where the other planes cut this one. */
   redraw() {
     const context = this.clearedMarks();
-    const at = this.series && this.toScreen(this.viewer.point);
+    const at = this.series && this.toScreen(this.viewer.three.point);
     if (!at) return;
-    const [x, y] = at.map((part) => part * devicePixelRatio);
-    const gap = 14 * devicePixelRatio;
-    const { width, height } = this.marks;
-    context.strokeStyle = LINE;
-    context.lineWidth = devicePixelRatio;
-    context.beginPath();
-    for (const [x0, y0, x1, y1] of [
-      [0, y, x - gap, y], [x + gap, y, width, y], [x, 0, x, y - gap], [x, y + gap, x, height],
-    ]) {
-      context.moveTo(x0, y0);
-      context.lineTo(x1, y1);
-    }
-    context.stroke();
+    drawCrosshair(this.marks, at);
     this.drawPointer(context);
   }
 

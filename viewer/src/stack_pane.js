@@ -6,6 +6,28 @@ import { add, planeOf, scaled, subtract, dot } from "./geometry.js";
 import { mirrorAndQuarters } from "./orientation.js";
 import { Pane } from "./pane.js";
 
+const LINE = "rgba(90, 176, 255, 0.8)";
+const GAP_PX = 14;
+
+/** Draw where planes cut this one: lines with a gap around their point. @param {number[]} at in CSS pixels */
+export function drawCrosshair(canvas, at) {
+  const context = canvas.getContext("2d");
+  const [x, y] = at.map((part) => part * devicePixelRatio);
+  const gap = GAP_PX * devicePixelRatio;
+  const { width, height } = canvas;
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.strokeStyle = LINE;
+  context.lineWidth = devicePixelRatio;
+  context.beginPath();
+  for (const [x0, y0, x1, y1] of [
+    [0, y, x - gap, y], [x + gap, y, width, y], [x, 0, x, y - gap], [x, y + gap, x, height],
+  ]) {
+    context.moveTo(x0, y0);
+    context.lineTo(x1, y1);
+  }
+  context.stroke();
+}
+
 /** Set the grey of a viewport's picture by its nodes, whatever the viewport would choose. */
 export function setGrey(viewport, nodes) {
   const property = viewport.getDefaultActor()?.actor.getProperty();
@@ -187,6 +209,14 @@ export class StackPane extends DrawnPane {
     const plane = planeOf(this.series, this.index);
     const from = subtract(world, plane.origin);
     return [dot(from, plane.row) / plane.columnSpacing, dot(from, plane.column) / plane.rowSpacing];
+  }
+
+  /** Draw the marks, and the crosshair of the three planes where it lies on this slice. */
+  redraw() {
+    super.redraw();
+    const { point, open } = this.viewer.three;
+    const at = open && this.series && this.viewport?.worldToCanvas(point);
+    if (at) drawCrosshair(this.marks, at);
   }
 
   resized() {

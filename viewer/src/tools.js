@@ -57,7 +57,7 @@ class CrosshairDrag extends BaseTool {
   };
 
   mouseDragCallback(event) {
-    paneOf(event)?.viewer.crosshairAt(paneOf(event), event.detail.currentPoints.canvas);
+    paneOf(event)?.viewer.three.crosshairAt(paneOf(event), event.detail.currentPoints.canvas);
   }
 
   touchDragCallback(event) {

@@ -2,12 +2,13 @@
 import { debounced, element, say } from "./dom.js";
 import { canDraw, closeEngine, onContextLost, openEngine } from "./engine.js";
 import { Frames } from "./frames.js";
-import { linkedSlice, toVoxel, whyNoReformat } from "./geometry.js";
+import { linkedSlice, whyNoReformat } from "./geometry.js";
 import { Overlays } from "./overlays.js";
 import { PicturePane } from "./picture_pane.js";
-import { PLANES, PlanePane, inside, loadVolume, middleOf } from "./planes.js";
+import { PlanePane } from "./planes.js";
 import { StackPane } from "./stack_pane.js";
 import { ToolGroupManager } from "@cornerstonejs/tools";
+import { ThreePlanes } from "./three_planes.js";
 import { Toolbar, actionOf, helpSheet } from "./toolbar.js";
 import { ACTIONS } from "./actions.js";
 import { Measuring, Panes, chooseTool, openTools } from "./tools.js";
@@ -23,7 +24,7 @@ export class Viewer {
     this.kept = new Map(); // how the reader left each series: slice, window, turn
     this.paneOf = Panes;
     this.layout = 1;
-    this.planes = false;
+    this.three = new ThreePlanes(this);
     this.linked = true;
     this.tool = "toolWindow";
     this.overlaysOn = false;
@@ -38,6 +39,10 @@ export class Viewer {
     this.announce = debounced((words) => say(this.live, words), 250);
     this.build(parent);
     this.setOpacity(this.opacity);
+  }
+
+  get planes() {
+    return this.three.open;
   }
 
   build(parent) {
@@ -123,7 +128,7 @@ export class Viewer {
   async showStatement(id) {
     const statement = this.study.statements.find((one) => one.id === id);
     if (!statement) return;
-    if (this.planes) this.leavePlanes();
+    if (this.planes) this.three.leave();
     this.chosen = new Set(statement.overlays);
     this.overlaysOn = statement.overlays.length > 0 || this.overlaysOn;
     const series = this.frames.series.get(statement.series);
@@ -211,7 +216,7 @@ export class Viewer {
     const slice = series.frames > 1 ? `Slice ${index + 1} of ${series.frames}, ` : "";
     this.announce(`${slice}${series.title}`);
     this.tellPlace(series.id, index);
-    if (this.planes) this.sliceMoved(pane);
+    if (this.planes) this.three.sliceMoved(pane);
   }
 
   act(action, event) {
@@ -311,81 +316,11 @@ export class Viewer {
     return this.layout > 1 && this.panes.some(({ series }) => series?.prior);
   }
 
-  /** Show three planes through the middle of the open series. */
-  async enterPlanes() {
-    const { series, index } = this.active;
-    const why = whyNoReformat(series);
-    if (why) return this.announce(why);
-    const started = performance.now();
-    const pane = this.active;
-    this.loading = true;
-    try {
-      this.volumeId = await loadVolume(this.frames, series, (done) => {
-        pane.tell(`Loading slices for the planes: ${done} of ${series.frames}`);
-      });
-    } catch (error) {
-      return pane.failed(error, index);
-    } finally {
-      this.loading = false;
-    }
-    if (!this.alive || pane.series !== series) return undefined;
-    this.before = this.layout;
-    this.clear();
-    this.planes = true;
-    this.point = middleOf(series, index);
-    this.grid.dataset.layout = "4";
-    PLANES.forEach((plane, n) => this.addPane(new PlanePane(this, n + 1, plane)));
-    this.addPane(new StackPane(this, 4));
-    for (const one of this.panes) await one.show(series, index);
-    this.setTool("toolCrosshair");
-    this.activate(this.panes[0]);
-    this.root.dataset.planesMs = String(Math.round(performance.now() - started));
-    return undefined;
-  }
-
-  leavePlanes() {
-    const stack = this.panes.at(-1);
-    const [series, index] = [stack.series, stack.index];
-    this.clear();
-    this.planes = false;
-    this.setTool("toolWindow");
-    this.panes = [];
-    this.lay(this.before);
-    this.go(this.panes[0], index, series, { follow: false });
-  }
-
-  crosshairAt(pane, at) {
-    if (!this.planes) return;
-    if (pane.placeAt) this.crosshairTo(pane.placeAt(at));
-    else if (pane.viewport) this.crosshairTo(pane.viewport.canvasToWorld(at));
-  }
-
-  /** Move the crosshair; all planes and the slices follow. */
-  crosshairTo(place) {
-    const stack = this.panes.at(-1);
-    this.point = inside(stack.series, place);
-    for (const pane of this.panes) if (pane instanceof PlanePane) pane.moveTo(this.point);
-    const slice = Math.round(toVoxel(stack.series.affine_lps_mm, this.point)[2]);
-    if (slice !== (stack.wanted ?? stack.index)) this.go(stack, slice);
-    const words = this.panes[0].slice.textContent;
-    this.announce(`Crosshair at ${words}`);
-  }
-
-  /** Let the planes follow the slices that were scrolled. */
-  sliceMoved(stack) {
-    const voxel = toVoxel(stack.series.affine_lps_mm, this.point);
-    if (Math.round(voxel[2]) === stack.index) return;
-    const [u, v] = voxel;
-    const { affine_lps_mm: affine } = stack.series;
-    this.point = affine.slice(0, 3).map((row) => row[0] * u + row[1] * v + row[2] * stack.index + row[3]);
-    for (const pane of this.panes) if (pane instanceof PlanePane) pane.moveTo(this.point);
-  }
-
   /** Go on with the server's pictures when the graphics processor has taken its context away. */
   withoutContext() {
     if (!this.alive || !this.drawn) return;
     const shown = this.panes.map(({ series, index }) => ({ series, index }));
-    this.planes = false;
+    this.three.open = false;
     this.clear();
     this.drawn = false;
     this.lay(Math.min(shown.length, 4));
