@@ -11,7 +11,7 @@ export const ACTIONS = {
   previousSlice: (viewer, pane) => pane.step(-1),
   nextSlice: (viewer, pane) => pane.step(1),
   firstSlice: (viewer, pane) => viewer.go(pane, 0),
-  lastSlice: (viewer, pane) => pane.series && viewer.go(pane, pane.series.frames - 1),
+  lastSlice: (viewer, pane) => pane.target && viewer.go(pane, pane.target.series.frames - 1),
   previousSeries: (viewer, pane) => otherSeries(viewer, pane, -1),
   nextSeries: (viewer, pane) => otherSeries(viewer, pane, 1),
   cine,
@@ -85,9 +85,9 @@ export const ACTIONS = {
 
 function otherSeries(viewer, pane, by) {
   const { series } = viewer.study;
-  const now = series.findIndex(({ id }) => id === pane.series?.id);
+  const now = series.findIndex(({ id }) => id === pane.target?.series.id);
   const next = series[(now + by + series.length) % series.length];
-  if (!viewer.planes && next && next.id !== pane.series?.id) viewer.choose(pane, next.id);
+  if (!viewer.planes && next && next.id !== pane.target?.series.id) viewer.choose(pane, next.id);
 }
 
 /** Run through the slices, each as soon as it is there, until it is stopped. */

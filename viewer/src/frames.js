@@ -3,11 +3,12 @@
  * number of bytes, asked for anew when a link has expired.
  */
 import { cache, imageLoader, metaData, utilities } from "@cornerstonejs/core";
-import { throughTable } from "./grey.js";
 import { planeOf } from "./geometry.js";
 
 const CACHE_BYTES = 768 * 1024 * 1024;
-const EXPIRED = new Set([401, 403, 410]);
+const EXPIRED = new Set([401, 403]);
+const BUSY = 503;
+const BUSY_TRIES = 4;
 const NEW_LINK_WAIT_MS = 20_000;
 const AHEAD = [1, 2, 3, 4, -1];
 
@@ -39,9 +40,8 @@ function metadataOf(type, imageId) {
   if (!series) return undefined;
   const { rows, columns } = series;
   if (type === "imagePixelModule") {
-    const pixelRepresentation = series.pixel_type === "int16" && !series.lut ? 1 : 0;
     return {
-      bitsAllocated: 16, bitsStored: 16, highBit: 15, pixelRepresentation, samplesPerPixel: 1,
+      bitsAllocated: 32, bitsStored: 32, highBit: 31, pixelRepresentation: 1, samplesPerPixel: 1,
       photometricInterpretation: "MONOCHROME2", rows, columns,
     };
   }
@@ -113,19 +113,23 @@ export class Frames {
     }
   }
 
-  /** Fetch bytes by a link that may have expired. @param {(series: any) => string} url */
-  async bytes(id, url) {
-    for (let attempt = 0; ; attempt++) {
+  /** Fetch by a link that may have expired. @param {(series: any) => string} url @returns {Promise<Response>} */
+  async answer(id, url) {
+    let renewals = 0;
+    for (let tries = 1; ; tries++) {
       const used = url(this.series.get(id));
-      const answer = await fetch(used, {
-        credentials: "same-origin",
-        signal: this.stopped.signal,
-      });
-      if (answer.ok) return answer.arrayBuffer();
-      if (!EXPIRED.has(answer.status) || attempt > 0) {
-        throw new Error(`the server answered ${answer.status} for this image`);
+      const { signal } = this.stopped;
+      const answer = await fetch(used, { credentials: "same-origin", signal });
+      if (answer.ok) return answer;
+      if (answer.status === BUSY && tries < BUSY_TRIES) {
+        const seconds = Number(answer.headers.get("Retry-After")) || 1;
+        await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+      } else if (EXPIRED.has(answer.status) && renewals === 0) {
+        renewals += 1;
+        await this.renewed(() => url(this.series.get(id)) !== used);
+      } else {
+        throw new Error(await problemOf(answer));
       }
-      await this.renewed(() => url(this.series.get(id)) !== used);
     }
   }
 
@@ -146,14 +150,19 @@ export class Frames {
   }
 
   async fetched(series, index) {
-    const body = await this.bytes(series.id, (newest) =>
+    const answer = await this.answer(series.id, (newest) =>
       newest.frame_url.replace("{index}", String(index)),
     );
-    if (body.byteLength !== 2 * series.rows * series.columns) {
-      throw new Error(`the image has ${body.byteLength} bytes instead of its rows and columns`);
+    const body = await answer.arrayBuffer();
+    const bytes = 2 * series.rows * series.columns;
+    if (body.byteLength < bytes) {
+      throw new Error(`the image has ${body.byteLength} bytes, fewer than its rows and columns`);
     }
-    const stored = series.pixel_type === "int16" ? new Int16Array(body) : new Uint16Array(body);
-    return imageOf(this.imageId(series, index), series, index, stored);
+    const behind = new TextDecoder().decode(new Uint8Array(body, bytes));
+    const facts = behind ? JSON.parse(behind) : series;
+    const Stored = facts.pixel_type === "int16" ? Int16Array : Uint16Array;
+    const stored = new Stored(body, 0, bytes / 2);
+    return imageOf(this.imageId(series, index), series, index, stored, facts);
   }
 
   /** Forget everything of this viewer: its pixels leave the browser's memory. */
@@ -169,25 +178,41 @@ export class Frames {
   }
 }
 
-function imageOf(imageId, series, index, stored) {
+/** Read what went wrong in the server's own words. */
+async function problemOf(answer) {
+  const isJson = answer.headers.get("Content-Type")?.includes("json");
+  const { problem, remedy } = isJson ? await answer.json() : {};
+  return problem ? `${problem}; ${remedy}` : `the server answered ${answer.status}`;
+}
+
+/** Make Cornerstone's image of values: stored ones after this frame's own slope and intercept. */
+function imageOf(imageId, series, index, stored, facts) {
   const { rows, columns } = series;
-  const pixels = series.lut ? throughTable(stored, series) : stored;
+  const { slope, intercept, background } = facts;
+  const values = new Float32Array(stored.length);
   let [lowest, highest] = [Infinity, -Infinity];
-  for (let n = 0; n < pixels.length; n++) {
-    if (pixels[n] < lowest) lowest = pixels[n];
-    if (pixels[n] > highest) highest = pixels[n];
+  for (let n = 0; n < stored.length; n++) {
+    const value = stored[n] * slope + intercept;
+    values[n] = value;
+    if (stored[n] === background) continue;
+    if (value < lowest) lowest = value;
+    if (value > highest) highest = value;
   }
+  if (lowest > highest) [lowest, highest] = [values[0], values[0]];
   const { rowSpacing, columnSpacing } = planeOf(series, index);
+  const empty = background == null ? null : Math.fround(background * slope + intercept);
   return {
-    imageId, minPixelValue: lowest, maxPixelValue: highest, slope: 1, intercept: 0,
+    imageId, facts, minPixelValue: lowest, maxPixelValue: highest, slope: 1, intercept: 0,
     windowCenter: 0.5, windowWidth: 1, voiLUTFunction: "LINEAR", rows, columns, height: rows,
     width: columns, color: false, rgba: false, numberOfComponents: 1, invert: false,
     columnPixelSpacing: columnSpacing, rowPixelSpacing: rowSpacing,
-    sizeInBytes: pixels.byteLength, dataType: pixels.constructor.name,
-    getPixelData: () => pixels,
-    valueAt: (column, row) => stored[row * columns + column] * series.slope + series.intercept,
+    sizeInBytes: values.byteLength, dataType: "Float32Array", getPixelData: () => values,
+    valueAt: (column, row) => {
+      const value = values[row * columns + column];
+      return value === empty ? undefined : value;
+    },
     voxelManager: utilities.VoxelManager.createImageVoxelManager({
-      width: columns, height: rows, scalarData: pixels, numberOfComponents: 1,
+      width: columns, height: rows, scalarData: values, numberOfComponents: 1,
     }),
   };
 }

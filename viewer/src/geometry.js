@@ -69,7 +69,7 @@ export function whyNoReformat(series) {
   if (series.modality !== "MR") return "Other planes are made of MR series only.";
   if (series.frames < 2) return "Other planes need more than one slice.";
   if (!isInPatient(series)) return "The position of the slices in the patient is unknown.";
-  if (!series.slices_even) return "The slices are not evenly spaced.";
+  if (!series.spacing_z_mm) return "The slices are not evenly spaced.";
   return rightAngled(series.affine_lps_mm) ? "" : "The slices are sheared against each other.";
 }
 
@@ -79,14 +79,24 @@ export function placeWords([x, y, z]) {
   return `${part(x, "L", "R")} ${part(y, "P", "A")} ${part(z, "H", "F")} mm`;
 }
 
-/** Find the slice of another series that goes with one: as many mm on, or as large a part. */
-export function linkedSlice(from, moved, to, anchor) {
-  const clamp = (index) => Math.min(Math.max(Math.round(index), 0), to.frames - 1);
+/**
+ * Find the slice of another series that goes with one: at the same place where both share a frame
+ * of reference, else as many mm on from where it is, or as large a part of its slices.
+ * @param {number} index of the slice now shown @param {number} moved slices by which it moved
+ * @param {number} anchor slice of the other series before
+ * @returns {number|null} null where the planes differ, so that nothing follows
+ */
+export function linkedSlice(from, index, moved, to, anchor) {
+  const clamp = (slice) => Math.min(Math.max(Math.round(slice), 0), to.frames - 1);
   if (!isInPatient(from) || !isInPatient(to)) {
     return clamp(anchor + (moved * (to.frames - 1)) / Math.max(1, from.frames - 1));
   }
   const [one, two] = [axes(from.affine_lps_mm)[2], axes(to.affine_lps_mm)[2]];
   const together = dot(unit(one), unit(two));
-  if (Math.abs(together) < 0.7) return null; // other planes: nothing to follow
+  if (Math.abs(together) < 0.7) return null;
+  if (from.frame_of_reference && from.frame_of_reference === to.frame_of_reference) {
+    const middle = [(from.columns - 1) / 2, (from.rows - 1) / 2, index];
+    return clamp(toVoxel(to.affine_lps_mm, toPatient(from.affine_lps_mm, middle))[2]);
+  }
   return clamp(anchor + (moved * norm(one) * Math.sign(together)) / norm(two));
 }

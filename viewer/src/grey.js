@@ -1,9 +1,10 @@
 /**
- * From stored values to grey: the window's function, the slope and the inversion, set for each
- * image by this viewer and never left to a header's default.
+ * From values to grey: the window's function and the inversion, set for each image by this viewer
+ * and never left to a header's default. Values are stored ones after slope and intercept.
  *
- * @typedef {{name?: string, center: number, width: number, function: "LINEAR"|"LINEAR_EXACT"|"SIGMOID"}} Window
- * @typedef {{slope: number, intercept: number, lut?: {first: number, values: number[]}|null}} Scale
+ * @typedef {{name?: string, center: number, width: number,
+ *   function: "LINEAR"|"LINEAR_EXACT"|"SIGMOID"|"TABLE"}} Window
+ * @typedef {{first: number, values: number[]}} Table from a value on, greys of 0 to 255
  */
 
 const SIGMOID_NODES = 256;
@@ -31,74 +32,43 @@ export function ends({ center, width, function: shape }) {
 }
 
 /**
- * List [stored value, grey of 0 to 1] between which the screen's grey runs straight.
- * @param {Scale} scale @param {Window} window @param {boolean} inverted
+ * List [value, grey of 0 to 1] between which the screen's grey runs straight.
+ * @param {Window} window @param {boolean} inverted @param {Table|null} table
  * @returns {[number, number][]}
  */
-export function greyNodes(scale, window, inverted) {
-  const { slope, intercept } = storedScale(scale);
-  /** @type {number[]} */
-  let values;
-  if (window.function === "SIGMOID") {
-    const reach = SIGMOID_REACH * window.width;
-    values = Array.from(
-      { length: SIGMOID_NODES },
-      (_, n) => window.center - reach + (2 * reach * n) / (SIGMOID_NODES - 1),
-    );
-  } else {
+export function greyNodes(window, inverted, table = null) {
+  const nodes = window.function === "TABLE" ? tableNodes(table) : windowNodes(window);
+  return inverted ? nodes.map(([value, grey]) => [value, 1 - grey]) : nodes;
+}
+
+function windowNodes(window) {
+  if (window.function !== "SIGMOID") {
     const [black, white] = ends(window);
-    values = [black, Math.max(white, black + Math.abs(slope) * 1e-3)];
+    return [[black, 0], [Math.max(white, black + window.width * 1e-6), 1]];
   }
-  const last = values.length - 1;
-  const linear = window.function !== "SIGMOID";
-  const nodes = values.map((value, n) => {
-    const grey = linear ? n / last : greyOf(value, window);
-    return /** @type {[number, number]} */ ([(value - intercept) / slope, inverted ? 1 - grey : grey]);
+  const reach = SIGMOID_REACH * window.width;
+  return Array.from({ length: SIGMOID_NODES }, (_, n) => {
+    const value = window.center - reach + (2 * reach * n) / (SIGMOID_NODES - 1);
+    return [value, greyOf(value, window)];
   });
-  return slope < 0 ? nodes.reverse() : nodes;
 }
 
-/** Give the scale of what is drawn: after a lookup table its own output. @param {Scale} scale */
-export function storedScale(scale) {
-  return scale.lut ? { slope: 1, intercept: 0 } : { slope: scale.slope, intercept: scale.intercept };
+/** List the entries of a table; what lies outside takes the nearest one. */
+function tableNodes({ first, values }) {
+  if (values.length === 1) return [[first, values[0] / 255], [first + 1, values[0] / 255]];
+  return values.map((grey, n) => [first + n, grey / 255]);
 }
 
-/** Give the window that shows everything between two stored values. @param {Scale} scale */
-export function wholeRange(scale, lowest, highest) {
-  const { slope, intercept } = storedScale(scale);
-  const [one, two] = [lowest * slope + intercept, highest * slope + intercept];
-  const width = Math.max(Math.abs(two - one), Math.abs(slope));
-  return { name: "whole range", center: (one + two) / 2, width, function: "LINEAR_EXACT" };
+/** Give the look of a table, as a window that holds its values. @param {Table} table */
+export function tableLook({ first, values }) {
+  const width = Math.max(1, values.length - 1);
+  return { name: "table", center: first + width / 2, width, function: "TABLE" };
 }
 
-/** Give the window of a lookup table's output, as it is. */
-export function tableWindow(lut) {
-  let [lowest, highest] = [Infinity, -Infinity];
-  for (const value of lut.values) {
-    lowest = Math.min(lowest, value);
-    highest = Math.max(highest, value);
-  }
-  return {
-    name: "table",
-    center: (lowest + highest) / 2,
-    width: Math.max(1, highest - lowest),
-    function: "LINEAR_EXACT",
-  };
-}
-
-/**
- * Apply a lookup table to rescaled stored values; what lies outside takes the nearest entry.
- * @param {Uint16Array|Int16Array} stored @returns {Uint16Array}
- */
-export function throughTable(stored, { slope, intercept, lut }) {
-  const last = lut.values.length - 1;
-  const table = Uint16Array.from(lut.values);
-  const out = new Uint16Array(stored.length);
-  for (let n = 0; n < stored.length; n++) {
-    const place = Math.round(stored[n] * slope + intercept) - lut.first;
-    out[n] = table[place < 0 ? 0 : place > last ? last : place];
-  }
-  return out;
+/** Give the window that shows everything between two values. */
+export function wholeRange(lowest, highest) {
+  const width = highest - lowest || 1;
+  return { name: "whole range", center: (lowest + highest) / 2, width, function: "LINEAR_EXACT" };
 }
 
 /**

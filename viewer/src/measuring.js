@@ -4,6 +4,7 @@ const MEANING = {
   calibrated: "mm (calibrated)",
   "at the detector": "mm at the detector",
   "in the patient": "mm in the patient",
+  unstated: "mm (plane not stated)",
 };
 
 /** Say whether lengths of a series are known in mm. */

@@ -17,6 +17,7 @@ export class Overlays {
     this.failed = failed;
     this.list = [];
     this.layers = new Map();
+    this.grids = new Map();
   }
 
   update(list) {
@@ -61,20 +62,36 @@ export class Overlays {
   async fetched(overlay, slice) {
     const url = () => {
       const newest = this.list.find(({ id }) => id === overlay.id) ?? overlay;
-      if (overlay.kind === "heat") return newest.url;
       return `${newest.url}${newest.url.includes("?") ? "&" : "?"}slice=${slice}`;
     };
-    const bytes = new Uint8Array(await this.frames.bytes(overlay.series, url));
-    const { rows, columns } = overlay;
-    if (bytes.length !== rows * columns) {
-      throw new Error(`the overlay ${overlay.name} has not its rows and columns`);
-    }
+    const { bytes, rows, columns } = await this.grid(overlay, url);
     const picture = new ImageData(columns, rows);
     const paint = overlay.kind === "heat" ? heatInto : maskInto(this.colour(overlay), overlay);
     bytes.forEach((value, n) => paint(picture.data, n * 4, value));
     const canvas = new OffscreenCanvas(columns, rows);
     canvas.getContext("2d").putImageData(picture, 0, 0);
     return { bytes, rows, columns, canvas };
+  }
+
+  /** Fetch a grid of bytes once for all overlays that share it. */
+  grid(overlay, url) {
+    const first = url();
+    if (!this.grids.has(first)) {
+      const coming = this.read(overlay, url);
+      coming.catch(() => this.grids.delete(first));
+      this.grids.set(first, coming);
+    }
+    return this.grids.get(first);
+  }
+
+  async read(overlay, url) {
+    const answer = await this.frames.answer(overlay.series, url);
+    const [rows, columns] = ["Medmm-Rows", "Medmm-Columns"].map((name) => Number(answer.headers.get(name)));
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    if (!(rows > 0) || bytes.length !== rows * columns) {
+      throw new Error(`the overlay ${overlay.name} has not its rows and columns`);
+    }
+    return { bytes, rows, columns };
   }
 
   /**

@@ -1,8 +1,13 @@
 /** One pane: a picture with its letters, its corner texts and its marks. What draws it is a subclass. */
 import { element, say } from "./dom.js";
 import { isInPatient, placeWords, toPatient } from "./geometry.js";
-import { dragged, tableWindow, wholeRange } from "./grey.js";
+import { dragged, tableLook, wholeRange } from "./grey.js";
 import { UNTURNED, edgesByAffine, edgesByLetters, readingTurn } from "./orientation.js";
+
+/** Write a value with its unit. */
+export function valueWords(value, unit) {
+  return `${Number(value.toPrecision(6))}${unit ? ` ${unit}` : ""}`;
+}
 
 export class Pane {
   /** @param {import("./viewer.js").Viewer} viewer @param {number} number from 1 */
@@ -11,6 +16,7 @@ export class Pane {
     this.number = number;
     this.series = null;
     this.index = 0;
+    this.target = null; // series and slice that were asked for last, and may still be on their way
     this.turn = UNTURNED;
     this.window = null;
     this.inverted = false;
@@ -55,11 +61,13 @@ export class Pane {
 
   /** List the series that may be chosen. */
   offer(list) {
-    const options = list.map((series) => {
-      const text = `${series.title}${series.prior ? ` · prior ${series.acquired}` : ""}`;
-      return element("option", { value: series.id }, text);
-    });
-    this.choice.replaceChildren(...options);
+    const texts = list.map(({ title, prior, acquired }) => (prior ? `${title} · prior ${acquired}` : title));
+    const offered = JSON.stringify([list.map(({ id }) => id), texts]);
+    if (offered !== this.offered) {
+      this.offered = offered;
+      const option = ({ id }, n) => element("option", { value: id }, texts[n]);
+      this.choice.replaceChildren(...list.map(option));
+    }
     if (this.series) this.choice.value = this.series.id;
   }
 
@@ -70,11 +78,13 @@ export class Pane {
     const wanted = Math.min(Math.max(index, 0), series.frames - 1);
     this.busy(true);
     try {
+      if (series.problem) throw new Error(series.problem);
       await this.fetch(series, wanted);
       if (asked !== this.showing) return false;
       const direction = isNew ? 1 : Math.sign(wanted - this.index);
       [this.series, this.index] = [series, wanted];
       if (isNew) this.restart(this.viewer.kept.get(series.id));
+      else this.renewWindows();
       await this.draw(isNew);
       if (asked !== this.showing) return false;
       this.tell("");
@@ -93,15 +103,27 @@ export class Pane {
   restart(kept) {
     this.windows = this.windowsOf(this.series, this.index);
     this.turn = kept?.turn ?? readingTurn(this.series.display_flip);
-    this.window = kept?.window ?? this.windows[0];
+    this.window = kept?.own ?? this.windows[Math.min(kept?.preset ?? 0, this.windows.length - 1)];
     this.inverted = kept?.inverted ?? false;
+  }
+
+  /** Take the windows of another slice: a chosen one is that slice's own, the reader's stays. */
+  renewWindows() {
+    const chosen = this.windows.indexOf(this.window);
+    this.windows = this.windowsOf(this.series, this.index);
+    if (chosen >= 0) this.window = this.windows[Math.min(chosen, this.windows.length - 1)];
+  }
+
+  /** Give how the values of the shown slice are to be shown. */
+  facts() {
+    return this.viewer.frames.held(this.series, this.index)?.facts ?? this.series;
   }
 
   windowsOf(series, index) {
     const image = this.viewer.frames.held(series, index);
-    const whole = image ? [wholeRange(series, image.minPixelValue, image.maxPixelValue)] : [];
-    const stated = series.lut ? [tableWindow(series.lut)] : series.windows;
-    return [...stated, ...whole];
+    const { lut, windows } = image?.facts ?? series;
+    const whole = image ? [wholeRange(image.minPixelValue, image.maxPixelValue)] : [];
+    return [...(lut ? [tableLook(lut)] : []), ...windows, ...whole];
   }
 
   busy(is) {
@@ -126,7 +148,9 @@ export class Pane {
   described() {
     const { series, index, window } = this;
     if (!series) return;
-    this.viewer.kept.set(series.id, { index, window, turn: this.turn, inverted: this.inverted });
+    const preset = this.windows.indexOf(window);
+    const own = preset < 0 ? window : undefined;
+    this.viewer.kept.set(series.id, { index, own, preset, turn: this.turn, inverted: this.inverted });
     const { dataset } = this.root;
     [dataset.series, dataset.slice] = [series.id, String(index)];
     dataset.window = `${window.center}/${window.width}/${window.function}`;
@@ -142,7 +166,8 @@ export class Pane {
   }
 
   windowWords() {
-    const { center, width, name } = this.window;
+    const { center, width, name, function: shape } = this.window;
+    if (shape === "TABLE") return "lookup table of the image";
     const digits = width < 10 ? 2 : 0;
     return `C ${center.toFixed(digits)} W ${width.toFixed(digits)}${name === "own" ? "" : ` (${name})`}`;
   }
@@ -169,12 +194,12 @@ export class Pane {
     if (column < 0 || row < 0 || column >= series.columns || row >= series.rows) {
       return say(this.under, "");
     }
-    const image = this.viewer.frames.held(series, index);
-    const value = image ? `${Number(image.valueAt(column, row).toPrecision(6))}${series.unit ? ` ${series.unit}` : ""} · ` : "";
+    const value = this.viewer.frames.held(series, index)?.valueAt(column, row);
+    const words = value === undefined ? "" : `${valueWords(value, this.facts().unit)} · `;
     const where = isInPatient(series)
       ? placeWords(toPatient(series.affine_lps_mm, [column, row, index]))
       : `column ${column + 1}, row ${row + 1}`;
-    return say(this.under, value + where);
+    return say(this.under, words + where);
   }
 
   setWindow(window) {
@@ -188,10 +213,11 @@ export class Pane {
   }
 
   dragWindow(dx, dy) {
-    if (!this.series) return;
-    const least = Math.abs(this.series.lut ? 1 : this.series.slope);
-    const start = this.window.function === "LINEAR" ? Math.max(least, 1) : least;
-    this.setWindow(dragged(this.window, dx, dy, start));
+    if (!this.series || this.window.width === 0) return;
+    const { slope, windows } = this.facts();
+    const start = this.window.function === "TABLE" ? windows[0] : this.window;
+    const least = Math.abs(slope ?? 1);
+    this.setWindow(dragged(start, dx, dy, start.function === "LINEAR" ? Math.max(least, 1) : least));
   }
 
   invert() {
@@ -216,7 +242,7 @@ export class Pane {
   }
 
   step(by) {
-    if (this.series) this.viewer.go(this, this.index + by);
+    if (this.target) this.viewer.go(this, this.target.index + by);
   }
 
   /** Match the canvas of the marks to its box. @returns {CanvasRenderingContext2D} cleared */

@@ -23,29 +23,24 @@ export class PicturePane extends Pane {
     return "drawn by the server: no WebGL here";
   }
 
-  windowsOf(series) {
-    return series.windows.length ? series.windows : [{ name: "whole range", center: 0, width: 0, function: "LINEAR" }];
-  }
-
   url(series, index) {
     const box = Math.max(this.root.clientWidth, this.root.clientHeight) * devicePixelRatio;
-    const asked = new URLSearchParams({
-      longest_px: String(Math.min(LONGEST_PX, Math.max(64, Math.round(box)))),
-      inverted: Boolean(series.inverted) !== this.inverted ? "1" : "0",
-    });
-    const window = this.series?.id === series.id ? this.window : this.windowsOf(series)[0];
-    if (window.width > 0) {
-      asked.set("center", String(window.center));
-      asked.set("width", String(window.width));
-      asked.set("function", window.function);
+    const size = Math.min(LONGEST_PX, Math.max(64, Math.round(box)));
+    const asked = new URLSearchParams({ size: String(size), format: "png" });
+    const isShown = this.series?.id === series.id;
+    // the look of each slice as it is stated needs no window: the server knows it
+    if (isShown && this.window !== this.windows[0] && this.window.function !== "TABLE") {
+      asked.set("center", String(this.window.center));
+      asked.set("width", String(this.window.width));
+      asked.set("function", this.window.function);
     }
     return `${series.picture_url.replace("{index}", String(index))}?${asked}`;
   }
 
   async fetch(series, index) {
-    const body = await this.viewer.frames.bytes(series.id, (newest) => this.url(newest, index));
+    const answer = await this.viewer.frames.answer(series.id, (newest) => this.url(newest, index));
     const previous = this.held;
-    this.held = URL.createObjectURL(new Blob([body]));
+    this.held = URL.createObjectURL(await answer.blob());
     const probe = new Image();
     probe.src = this.held;
     await probe.decode();
@@ -54,6 +49,7 @@ export class PicturePane extends Pane {
 
   async draw() {
     this.image.src = this.held;
+    this.image.style.filter = this.inverted ? "invert(1)" : "";
     this.reframe();
   }
 

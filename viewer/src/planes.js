@@ -3,6 +3,7 @@ import { Enums, volumeLoader } from "@cornerstonejs/core";
 import { add, axes, dot, norm, placeWords, scaled, subtract, toPatient, toVoxel, unit } from "./geometry.js";
 import { edgesOfDirections } from "./orientation.js";
 import { say } from "./dom.js";
+import { valueWords } from "./pane.js";
 import { DrawnPane, drawCrosshair, sizeWords } from "./stack_pane.js";
 
 const AT_ONCE = 6;
@@ -150,7 +151,7 @@ export class PlanePane extends DrawnPane {
       || column >= series.columns || row >= series.rows || slice >= series.frames;
     if (isOutside) return say(this.under, "");
     const value = viewer.frames.held(series, slice)?.valueAt(column, row);
-    const words = value === undefined ? "" : `${Number(value.toPrecision(6))}${series.unit ? ` ${series.unit}` : ""} · `;
+    const words = value === undefined ? "" : `${valueWords(value, this.facts().unit)} · `;
     return say(this.under, words + placeWords(place));
   }
 

@@ -1,5 +1,6 @@
 /** A pane whose slices Cornerstone draws as they were acquired. */
 import { Enums } from "@cornerstonejs/core";
+import vtkDataArray from "@kitware/vtk.js/Common/Core/DataArray.js";
 import vtkColorTransferFunction from "@kitware/vtk.js/Rendering/Core/ColorTransferFunction.js";
 import { greyNodes } from "./grey.js";
 import { add, planeOf, scaled, subtract, dot } from "./geometry.js";
@@ -30,10 +31,14 @@ export function drawCrosshair(canvas, at) {
 
 /** Set the grey of a viewport's picture by its nodes, whatever the viewport would choose. */
 export function setGrey(viewport, nodes) {
-  const property = viewport.getDefaultActor()?.actor.getProperty();
-  if (!property) return;
+  const actor = viewport.getDefaultActor()?.actor;
+  if (!actor) return;
+  const property = actor.getProperty();
   const transfer = vtkColorTransferFunction.newInstance();
-  for (const [stored, grey] of nodes) transfer.addRGBPoint(stored, grey, grey, grey);
+  const straight = [0.5, 0]; // midpoint and sharpness: no bend between two nodes
+  const values = nodes.flatMap(([value, grey]) => [value, grey, grey, grey, ...straight]);
+  transfer.buildFunctionFromArray(vtkDataArray.newInstance({ values, numberOfComponents: 6 }));
+  actor.getMapper().setColorTextureWidth?.(nodes.length > 1024 ? 4096 : 1024);
   property.setUseLookupTableScalarRange?.(true);
   property.setRGBTransferFunction(0, transfer);
 }
@@ -82,12 +87,9 @@ export class DrawnPane extends Pane {
   /** Draw the window anew. */
   regrey() {
     if (!this.viewport || !this.series) return;
-    setGrey(this.viewport, greyNodes(this.series, this.window, this.isNegative()));
+    const { lut, inverted } = this.facts();
+    setGrey(this.viewport, greyNodes(this.window, Boolean(inverted) !== this.inverted, lut));
     this.viewport.render();
-  }
-
-  isNegative() {
-    return Boolean(this.series.inverted) !== this.inverted;
   }
 
   zoomBy(factor) {

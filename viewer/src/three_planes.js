@@ -87,7 +87,7 @@ export class ThreePlanes {
     this.point = inside(stack.series, place);
     for (const pane of this.planePanes()) pane.moveTo(this.point);
     const slice = Math.round(toVoxel(stack.series.affine_lps_mm, this.point)[2]);
-    if (slice !== (stack.wanted ?? stack.index)) viewer.go(stack, slice);
+    if (slice !== stack.target.index) viewer.go(stack, slice);
     stack.redraw();
     viewer.announce(`Crosshair at ${viewer.panes[0].slice.textContent}`);
   }

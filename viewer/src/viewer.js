@@ -117,7 +117,10 @@ export class Viewer {
       pane.offer(this.study.series);
       const newest = pane.series && this.frames.series.get(pane.series.id);
       if (pane.series && !newest) this.go(pane, this.firstPlace().slice, this.firstPlace().series);
-      else if (newest) pane.series = newest;
+      else if (newest) {
+        pane.series = newest;
+        if (pane.target) pane.target.series = this.frames.series.get(pane.target.series.id) ?? newest;
+      }
     }
     const { shown_statement: shown } = this.study;
     if (shown && shown !== before.shown_statement) this.showStatement(shown);
@@ -143,7 +146,7 @@ export class Viewer {
 
   /** Lay out panes; series that were shown stay where they were. */
   lay(number) {
-    const kept = this.panes.map(({ series, index }) => ({ series, index }));
+    const kept = this.panes.map(({ target }) => ({ ...target }));
     this.clear();
     this.layout = number;
     this.grid.dataset.layout = String(number);
@@ -180,21 +183,23 @@ export class Viewer {
   }
 
   /** Show a slice in a pane, and what goes with it in the others. */
-  async go(pane, index, series = pane.series, { follow = true } = {}) {
+  async go(pane, index, series = pane.target?.series, { follow = true } = {}) {
     if (!series) return;
-    const from = pane.wanted ?? pane.index;
     const wanted = Math.min(Math.max(index, 0), series.frames - 1);
-    const moved = pane.series?.id === series.id ? wanted - from : 0;
-    pane.wanted = wanted;
+    const moved = pane.target?.series.id === series.id ? wanted - pane.target.index : 0;
+    pane.target = { series, index: wanted };
     if (follow && moved && this.linked && !this.planes) this.follow(pane, moved);
     await pane.show(series, wanted);
   }
 
   follow(pane, moved) {
     for (const other of this.panes) {
-      if (other === pane || !other.series || other.series.frames < 2) continue;
-      const slice = linkedSlice(pane.series, moved, other.series, other.wanted ?? other.index);
-      if (slice !== null) this.go(other, slice, other.series, { follow: false });
+      const target = other === pane ? null : other.target;
+      if (!target || target.series.frames < 2) continue;
+      const slice = linkedSlice(
+        pane.target.series, pane.target.index, moved, target.series, target.index,
+      );
+      if (slice !== null) this.go(other, slice, target.series, { follow: false });
     }
   }
 
@@ -207,7 +212,6 @@ export class Viewer {
   /** Take note that a pane shows another slice. */
   shown(pane, direction) {
     const { series, index } = pane;
-    pane.wanted = index;
     if (pane instanceof PlanePane) return;
     if (this.drawn) this.frames.ahead(series, index, direction);
     pane.redraw();

@@ -1,0 +1,626 @@
+"""The viewer in a real browser: what a reader sees and does, over synthetic frames."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Browser
+
+from tests.ui.viewer_page import Series, Site, browser_of, opened, served
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="Debian's chromium is not installed (apt-get install chromium)"
+)
+IN_PATIENT = {"spacing_yx_mm": [1.2, 1.5], "spacing_meaning": "in the patient"}
+AFFINE = [[1.5, 0, 0, -60], [0, 1.2, 0, -40], [0, 0, 4, -30], [0, 0, 0, 1]]
+FILM_EDGES = {"left": "R", "right": "L", "top": "H", "bottom": "F"}
+MASK = np.zeros((64, 80), np.uint8)
+MASK[20:40, 30:50] = 1
+HEAT = np.zeros((12, 10), np.uint8)
+HEAT[4:7, 2:5] = 255
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browser_of(str(CHROMIUM)) as browser:
+        yield browser
+
+
+def mr_stack(slices: int = 12) -> NDArray[np.int16]:
+    z, y, x = np.mgrid[0:slices, 0:64, 0:80]
+    stack = (100 + z * 40 + x + y).astype(np.int16)
+    stack[:, 4:14, 4:20] = 950  # at the side where columns and rows begin
+    return stack
+
+
+def film(rows: int = 300, columns: int = 240) -> NDArray[np.uint16]:
+    y, x = np.mgrid[0:rows, 0:columns]
+    grid = (x * 4 + y * 2).astype(np.uint16)
+    grid[10:40, 10:60] = 4000
+    return grid[None]
+
+
+def reading_site(**told: Any) -> Site:
+    """An MR series with a mask, its prior, and a film with heat and a box."""
+    site = Site(
+        series=[
+            Series(id="t1", stored=mr_stack(), told={**IN_PATIENT, "affine_lps_mm": AFFINE}),
+            Series(
+                id="film",
+                stored=film(),
+                told={
+                    "modality": "DX",
+                    "edges": FILM_EDGES,
+                    "spacing_yx_mm": [0.2, 0.2],
+                    "spacing_meaning": "at the detector",
+                    "windows": [
+                        {"name": "default", "center": 1000, "width": 2000, "function": "LINEAR"},
+                        {"name": "bone", "center": 3000, "width": 2000, "function": "LINEAR"},
+                    ],
+                    **told,
+                },
+            ),
+            Series(
+                id="old",
+                stored=mr_stack(),
+                told={
+                    **IN_PATIENT,
+                    "affine_lps_mm": AFFINE,
+                    "prior": True,
+                    "acquired": "2025-03-01",
+                },
+            ),
+        ],
+        statements=[
+            {"id": "s1", "series": "t1", "slice": 8, "overlays": ["m1"]},
+            {"id": "s2", "series": "film", "slice": 0, "overlays": ["h1"]},
+        ],
+    )
+    site.overlays = [
+        {
+            "id": "m1", "kind": "mask", "series": "t1", "name": "lesion", "label": None,
+            "url": "/overlays/m1", "box_xyxy": None,
+            "slices": [5, 9], "statements": ["s1"],
+        },
+        {
+            "id": "h1", "kind": "heat", "series": "film", "name": "opacity", "label": None,
+            "url": "/overlays/h1", "box_xyxy": [0.2, 0.3, 0.5, 0.6],
+            "slices": None, "statements": ["s2", "s3"],
+        },
+    ]  # fmt: skip
+    site.grids = {"m1": MASK, "h1": HEAT}
+    return site
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with served(reading_site()) as site:
+        yield site
+
+
+def only(site: Site, *identities: str) -> Site:
+    """The same server, with some of its series told of."""
+    return Site(
+        series=[site.find(one) for one in identities], token=site.token, address=site.address
+    )
+
+
+def marks(tab: Any) -> int:
+    """How many pixels of the first pane are drawn over."""
+    count: int = tab.page.evaluate(
+        """() => {
+          const canvas = window.root.querySelector(".pane canvas.marks");
+          const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          let count = 0;
+          for (let at = 3; at < data.length; at += 4) if (data[at]) count += 1;
+          return count;
+        }"""
+    )
+    return count
+
+
+def spot(picture: NDArray[np.uint8]) -> tuple[float, float]:
+    """Where the bright patch lies, as fractions of the drawn picture (across, down)."""
+    grey = picture[..., 0]
+    rows, columns = np.nonzero(grey >= 235)
+    drawn_rows, drawn_columns = np.nonzero(grey > 8)
+    left, right = drawn_columns.min(), drawn_columns.max()
+    top, bottom = drawn_rows.min(), drawn_rows.max()
+    return (
+        float((columns.mean() - left) / (right - left)),
+        float((rows.mean() - top) / (bottom - top)),
+    )
+
+
+def test_it_opens_in_the_middle_with_letters_and_speaks_only_to_its_server(
+    browser: Browser, site: Site
+) -> None:
+    with opened(browser, site, size=(500, 538)) as tab:
+        asked: list[str] = []
+        tab.page.on("request", lambda request: asked.append(request.url))
+        tab.wait_slice(6)
+        tab.press("Tab")
+        assert tab.edges().left == "R"
+        assert tab.edges().top == "A"
+        pane = tab.pane()
+        assert "7 / 12" in pane.inner_text()
+        assert pane.locator("canvas[role=img]").get_attribute("aria-label")
+        tab.settle(400)
+        assert tab.page.get_by_role("status").inner_text() == "Slice 7 of 12, T1"
+        assert marks(tab) == 0  # overlays are off at first
+        tab.page.locator(".medmm-viewer").focus()
+        tab.press("ArrowDown")
+        tab.wait_slice(7)
+        tab.settle(800)
+        assert asked == [] or all(url.startswith(site.address) for url in asked)
+        assert ["place", {"series": "t1", "slice": 7}] in tab.page.evaluate("window.events")
+        assert tab.troubles == []
+
+
+def test_slices_scroll_by_keys_wheel_and_drag(browser: Browser, site: Site) -> None:
+    with opened(browser, site, size=(500, 538)) as tab:
+        tab.wait_slice(6)
+        tab.page.locator(".medmm-viewer").focus()
+        tab.press("PageUp", "ArrowUp")
+        tab.wait_slice(4)
+        tab.press("End", "ArrowDown")
+        tab.wait_slice(11)
+        tab.press("Home")
+        tab.wait_slice(0)
+        tab.page.mouse.move(250, 300)
+        tab.page.mouse.wheel(0, 120)
+        tab.wait_slice(1)
+        first = tab.picture()
+        tab.press("s")
+        tab.page.mouse.down()
+        tab.page.mouse.move(250, 334, steps=4)
+        tab.page.mouse.up()
+        tab.wait_slice(5)
+        assert (tab.picture() != first).any()
+        tab.press(" ")
+        tab.wait_slice(7)
+        tab.press(" ")
+        tab.settle(600)
+        resting = tab.pane().get_attribute("data-slice")
+        tab.settle(400)
+        assert tab.pane().get_attribute("data-slice") == resting
+        assert tab.troubles == []
+
+
+def test_a_drag_changes_the_window_and_keys_choose_presets(browser: Browser, site: Site) -> None:
+    with opened(browser, only(site, "film"), size=(500, 538)) as tab:
+        tab.wait_slice(0)
+        tab.page.locator(".medmm-viewer").focus()
+        before = tab.picture()
+        tab.page.mouse.move(250, 250)
+        tab.page.mouse.down()
+        tab.page.mouse.move(310, 310, steps=5)
+        tab.page.mouse.up()
+        tab.settle()
+        center, width, _ = str(tab.pane().get_attribute("data-window")).split("/")
+        assert float(width) > 2000
+        assert float(center) > 1000
+        assert tab.picture()[250, 250, 0] < before[250, 250, 0]
+        tab.press("2")
+        tab.settle()
+        assert tab.pane().get_attribute("data-window") == "3000/2000/LINEAR"
+        tab.press("1", "i")
+        tab.settle()
+        after = tab.picture()
+        inside = before[50:450, 150:350, 0].astype(int)
+        assert np.abs(255 - inside - after[50:450, 150:350, 0]).max() <= 2
+        assert "inverted" in tab.pane().inner_text()
+        tab.press("0")
+        tab.settle()
+        assert np.abs(tab.picture().astype(int) - before).max() <= 1
+
+
+VALUES = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+GREYS: dict[str, tuple[dict[str, Any], NDArray[np.uint16]]] = {
+    "16 bits": ({"windows": [{"name": "d", "center": 30000, "width": 60001, "function": "LINEAR"}]}, VALUES),
+    "narrow": ({"windows": [{"name": "d", "center": 20000.5, "width": 900, "function": "LINEAR"}]}, VALUES // 64 + 19500),
+    "exact": ({"windows": [{"name": "d", "center": 512, "width": 400, "function": "LINEAR_EXACT"}], "slope": 0.5, "intercept": -100.0}, VALUES // 32),
+    "sigmoid": ({"windows": [{"name": "d", "center": 500, "width": 700, "function": "SIGMOID"}]}, VALUES // 64),
+    "inverted sigmoid": ({"windows": [{"name": "d", "center": 500, "width": 700, "function": "SIGMOID"}], "inverted": True}, VALUES // 64),
+    "falling": ({"windows": [{"name": "d", "center": -400, "width": 1800, "function": "LINEAR"}], "slope": -1.0, "intercept": 300.0, "inverted": True}, VALUES // 48),
+    "table": ({"slope": 2.0, "lut": {"first": 100, "values": [20 + n**2 * 200 // 1899**2 for n in range(1900)]}}, VALUES // 64),
+}  # fmt: skip
+
+
+def test_greys_are_those_of_the_standard_within_two_levels(browser: Browser, site: Site) -> None:
+    """Of every window function, slope and polarity, at 64 stored values each."""
+    tiles = [
+        Series(
+            id=name,
+            stored=np.repeat(np.repeat(stored.astype(np.uint16), 8, 0), 8, 1)[None],
+            told={"modality": "DX", **told},
+        )
+        for name, (told, stored) in GREYS.items()
+    ]
+    with added(site, tiles), opened(browser, only(site, *GREYS), size=(400, 438)) as tab:
+        tab.page.locator(".medmm-viewer").focus()
+        for name, (told, stored) in GREYS.items():
+            tab.wait_slice(0, series=name)
+            drawn = tab.picture()[..., :3]
+            assert (drawn[..., 0] == drawn[..., 1]).all()
+            rows, columns = drawn.shape[:2]
+            side = min(rows, columns)
+            at = ((np.arange(8) + 0.5) / 8 * side).astype(int)
+            shown = drawn[(rows - side) // 2 + at][:, (columns - side) // 2 + at, 0]
+            assert np.abs(shown - expected(stored, told) * 255).max() <= 2, name
+            tab.press("ArrowRight")
+        assert tab.troubles == []
+
+
+@contextmanager
+def added(site: Site, series: list[Series]) -> Iterator[None]:
+    """Let the server give more series for a while."""
+    site.series.extend(series)
+    try:
+        yield
+    finally:
+        for one in series:
+            site.series.remove(one)
+
+
+def expected(stored: NDArray[np.uint16], told: dict[str, Any]) -> NDArray[np.float64]:
+    """Grey of 0 to 1 after PS3.3 C.11.1 and C.11.2."""
+    values = stored * told.get("slope", 1.0) + told.get("intercept", 0.0)
+    if lut := told.get("lut"):
+        table = np.array(lut["values"])
+        return np.asarray(table[np.clip(values - lut["first"], 0, len(table) - 1).astype(int)] / 255)
+    window = told["windows"][0]
+    center, width = window["center"], window["width"]
+    if window["function"] == "SIGMOID":
+        grey = 1 / (1 + np.exp(-4 * (values - center) / width))
+    elif window["function"] == "LINEAR":
+        grey = (values - (center - 0.5)) / (width - 1) + 0.5
+    else:
+        grey = (values - center) / width + 0.5
+    grey = np.clip(grey, 0, 1)
+    return np.asarray(1 - grey if told.get("inverted") else grey)
+
+
+def test_letters_stay_with_the_picture_through_all_turns(browser: Browser, site: Site) -> None:
+    """The bright patch lies at the patient's right and head: so it must lie at their letters."""
+    films = [
+        Series(
+            id=f"film {columns} {rows}",
+            stored=film(),
+            told={**site.find("film").told, "display_flip": {"columns": columns, "rows": rows}},
+        )
+        for columns, rows in ((False, False), (True, False), (False, True))
+    ]
+    here = only(site)
+    here.series = films
+    with added(site, films), opened(browser, here, size=(400, 438)) as tab:
+        tab.page.locator(".medmm-viewer").focus()
+        for series in films:
+            tab.wait_slice(0, series=series.id)
+            for key in ("", "t", "m", "t", "t", "T", "m", "T"):
+                if key:
+                    tab.press(key)
+                    tab.settle()
+                across, down = spot(tab.picture())
+                edges = tab.edges()
+                near = {
+                    "left": across < 0.5,
+                    "right": across > 0.5,
+                    "top": down < 0.5,
+                    "bottom": down > 0.5,
+                }
+                where = {getattr(edges, name): name for name in near}
+                assert near[where["R"]], (series.id, key, edges, across, down)
+                assert near[where["H"]], (series.id, key, edges, across, down)
+                assert {"L", "F"} <= set(where)
+            tab.press("ArrowRight")
+
+
+def rotated(degrees: float) -> list[list[float]]:
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return [[1.5 * cosine, -1.2 * sine, 0], [1.5 * sine, 1.2 * cosine, 0], [0, 0, -4]]
+
+
+VOLUMES = {
+    "axial": [[1.5, 0, 0], [0, 1.2, 0], [0, 0, 4]],
+    "mirrored": [[-1.5, 0, 0], [0, 1.2, 0], [0, 0, 4]],
+    "sagittal": [[0, 0, 4], [1.2, 0, 0], [0, -1.5, 0]],
+    "oblique": rotated(25),
+}
+
+
+def test_the_three_planes_show_the_patch_where_their_letters_say(
+    browser: Browser, site: Site
+) -> None:
+    """A bright block at one corner of a volume lies toward the right letters in every plane."""
+    stack = np.full((12, 64, 80), 300, np.int16)
+    stack[0:7, 0:34, 0:42] = 990  # more than the eighth at the origin: the middle planes cut it
+    volumes = []
+    for name, axes in VOLUMES.items():
+        affine = np.eye(4)
+        affine[:3, :3] = axes
+        told = {**IN_PATIENT, "affine_lps_mm": affine.tolist()}
+        volumes.append(Series(id=name, stored=stack, told=told))
+    with added(site, volumes), opened(browser, only(site, *VOLUMES), size=(620, 538)) as tab:
+        tab.page.locator(".medmm-viewer").focus()
+        for name, axes in VOLUMES.items():
+            tab.wait_slice(6, series=name)
+            tab.press("g")
+            tab.page.locator(f'.pane[data-plane="coronal"][data-series="{name}"]').wait_for()
+            tab.settle(900)
+            toward = np.array(axes) @ np.array([-1, -1, -1])
+            for number in (1, 2, 3, 4):
+                across, down = spot(tab.picture(number))
+                edges = tab.edges(number)
+                for letters, place in ((edges.right, across - 0.5), (edges.bottom, down - 0.5)):
+                    along = float(np.dot(SIDES[letters[0]], toward))
+                    assert np.sign(place) == np.sign(along), (name, number, edges, across, down)
+            tab.press("g")
+            tab.wait_slice(6, series=name)
+            tab.press("ArrowRight")
+        assert tab.troubles == []
+
+
+SIDES = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}  # fmt: skip
+
+
+def test_the_crosshair_links_the_planes_and_the_slices(browser: Browser, site: Site) -> None:
+    with opened(browser, only(site, "t1", "film"), size=(620, 538)) as tab:
+        tab.wait_slice(6)
+        tab.page.locator(".medmm-viewer").focus()
+        tab.press("g")
+        tab.page.locator('.pane[data-plane="coronal"][data-series="t1"]').wait_for()
+        tab.settle(600)
+        before = [tab.pane(number).locator(".slice").inner_text() for number in (1, 2, 3)]
+        box = tab.pane(2).bounding_box()
+        tab.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 + 30)
+        tab.settle(900)
+        after = [tab.pane(number).locator(".slice").inner_text() for number in (1, 2, 3)]
+        assert after != before
+        assert len(set(after)) == 1  # one point in all planes
+        height_mm = float(after[0].split()[-2]) * (1 if " H " in after[0] else -1)
+        slice_index = int(str(tab.pane(4).get_attribute("data-slice")))
+        assert slice_index == round((height_mm + 30) / 4)
+        tab.press("g")
+        tab.wait_slice(slice_index, series="t1")
+        tab.press("ArrowRight")
+        tab.wait_slice(0, series="film")
+        assert tab.page.locator('[data-action="planes"]').is_disabled()
+        assert tab.troubles == []
+
+
+def test_a_sentence_shows_its_marks_and_a_mark_its_sentences(browser: Browser, site: Site) -> None:
+    with opened(browser, site, size=(500, 538)) as tab:
+        tab.wait_slice(6)
+        box = tab.pane().bounding_box()
+        middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        tab.page.mouse.click(*middle)
+        assert marks(tab) == 0
+        assert tab.events("region") == []  # what isn't shown answers no click
+        tab.press("h")
+        tab.settle(700)
+        assert marks(tab) > 0
+        tab.page.mouse.click(*middle)
+        tab.settle()
+        assert tab.events("region") == [["s1"]]
+        tab.press("h")
+        tab.settle()
+        assert marks(tab) == 0
+        tab.page.evaluate("s => window.update(s)", site.study(shown_statement="s2"))
+        tab.wait_slice(0, series="film")
+        tab.settle(700)
+        heated = marks(tab)
+        assert heated > 0
+        tab.page.evaluate("s => window.update(s)", site.study(shown_statement="s1"))
+        tab.wait_slice(8, series="t1")
+        tab.settle()
+        assert marks(tab) > 0
+        assert marks(tab) != heated
+        tab.press("Home")
+        tab.wait_slice(0)
+        assert marks(tab) == 0  # the mask has slices 5 to 9
+        assert tab.troubles == []
+
+
+@pytest.mark.parametrize(
+    ("told", "words", "unit"),
+    [
+        ({}, "mm at the detector", "mm"),
+        ({"spacing_meaning": "calibrated"}, "mm (calibrated)", "mm"),
+        ({"spacing_yx_mm": None, "spacing_meaning": None}, "px", "px"),
+    ],
+    ids=["detector", "calibrated", "unknown"],
+)
+def test_a_length_is_drawn_with_what_its_spacing_means(
+    browser: Browser, site: Site, told: dict[str, Any], words: str, unit: str
+) -> None:
+    series = Series(id="measured", stored=film(), told={**site.find("film").told, **told})
+    with added(site, [series]), opened(browser, only(site, "measured"), size=(500, 538)) as tab:
+        tab.wait_slice(0)
+        tab.page.locator(".medmm-viewer").focus()
+        tab.press("l")
+        left, top = 120, 200
+        tab.page.mouse.move(left, top)
+        tab.page.mouse.down()
+        tab.page.mouse.move(left + 120, top + 50, steps=6)
+        tab.page.mouse.up()
+        tab.settle(700)
+        drawn = " ".join(tab.page.locator(".pane svg text").all_inner_texts())
+        assert words in drawn
+        found = tab.events("measured")[-1]
+        scale = 500 / 300  # the film's 300 rows fill the pane's 500 px
+        length = np.hypot(120, 50) / scale * (0.2 if unit == "mm" else 1)
+        assert found["value"] == pytest.approx(length, rel=0.02)
+        assert (found["kind"], found["unit"], found["series"]) == ("length", unit, "measured")
+        meaning = series.told["spacing_meaning"]
+        assert found["spacing_meaning"] == meaning
+        tab.press("Delete")
+        tab.settle()
+        assert tab.page.locator(".pane svg text").count() == 0
+        assert tab.troubles == []
+
+
+def test_keys_alone_point_read_and_measure(browser: Browser, site: Site) -> None:
+    with opened(browser, only(site, "t1"), size=(500, 538)) as tab:
+        tab.wait_slice(6)
+        tab.page.locator(".medmm-viewer").focus()
+        tab.press("k", "ArrowRight")
+        tab.settle()
+        assert "mm" in tab.pane().locator(".under").inner_text()
+        tab.press("a", "Enter", *["ArrowRight"] * 4, "Enter", *["ArrowDown"] * 4, "Enter")
+        tab.settle(700)
+        found = tab.events("measured")[-1]
+        assert (found["kind"], found["unit"]) == ("angle", "°")
+        assert found["value"] == pytest.approx(90, abs=1)
+        assert "90.0°" in " ".join(tab.page.locator(".pane svg text").all_inner_texts())
+        tab.press("l", "Enter", *["ArrowLeft"] * 5, "Enter", "Escape")
+        tab.settle(700)
+        found = tab.events("measured")[-1]
+        scale = 500 / (80 * 1.5)  # CSS pixels a mm: the columns fill the pane
+        assert found["value"] == pytest.approx(60 / scale, rel=0.02)
+        assert found["spacing_meaning"] == "in the patient"
+        tab.press("?")
+        assert tab.page.get_by_role("dialog").get_by_text("this list").is_visible()
+        tab.press("Escape")
+        assert tab.page.locator("dialog[open]").count() == 0
+
+
+def test_the_prior_lies_beside_and_scrolls_along(browser: Browser, site: Site) -> None:
+    with opened(browser, site, size=(700, 438)) as tab:
+        tab.wait_slice(6)
+        tab.page.locator(".medmm-viewer").focus()
+        tab.press("b")
+        tab.wait_slice(6, series="old")
+        assert "Prior, 2025-03-01" in tab.pane(2).inner_text()
+        tab.press("ArrowDown", "ArrowDown")
+        tab.wait_slice(8, series="t1")
+        tab.wait_slice(8, series="old")
+        tab.press("y", "ArrowUp")
+        tab.wait_slice(7, series="t1")
+        assert tab.pane(2).get_attribute("data-slice") == "8"
+        tab.press("v")
+        tab.page.locator(".pane").nth(3).wait_for()
+        tab.press("v")
+        tab.settle(300)
+        assert tab.page.locator(".pane").count() == 1
+        assert tab.pane().get_attribute("data-slice") == "7"
+        assert tab.troubles == []
+
+
+def test_an_expired_link_is_asked_for_anew_and_a_broken_frame_is_not_covered_up(
+    browser: Browser,
+) -> None:
+    site = reading_site()
+    with served(site) as site, opened(browser, site, size=(400, 438)) as tab:
+        tab.wait_slice(6)
+        tab.settle(800)
+        tab.page.locator(".medmm-viewer").focus()
+        site.token = "token-2"
+        tab.press("Home")
+        tab.settle(600)
+        assert len(tab.events("links")) == 1
+        assert tab.pane().get_attribute("data-slice") == "6"
+        tab.page.evaluate("s => window.update(s)", site.study())
+        tab.wait_slice(0)
+        site.find("t1").stored = site.find("t1").stored[:, :32]  # half a frame from now on
+        tab.press("End")
+        note = tab.pane().get_by_role("alert")
+        note.get_by_text("Slice 12 can't be shown").wait_for()
+        assert not tab.pane().locator("canvas").first.is_visible()
+        tab.press("Home")
+        tab.wait_slice(0)
+        assert not note.is_visible()
+        assert tab.pane().locator("canvas").first.is_visible()
+        assert [one for one in tab.troubles if "403" not in one] == []
+
+
+NO_WEBGL = """
+const get = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+  return kind.startsWith("webgl") ? null : get.call(this, kind, ...more);
+};
+"""
+COUNT_CONTEXTS = """
+window.contexts = new Set();
+const get = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+  const found = get.call(this, kind, ...more);
+  if (found && kind.startsWith("webgl")) window.contexts.add(found);
+  return found;
+};
+"""
+
+
+def test_without_webgl_the_server_draws_and_it_is_said(browser: Browser, site: Site) -> None:
+    with opened(browser, site, size=(500, 538), script=NO_WEBGL) as tab:
+        tab.wait_slice(6)
+        assert "no WebGL here" in tab.pane().inner_text()
+        image = tab.pane().locator("img")
+        assert image.get_attribute("alt") == "T1, slice 7 of 12"
+        assert image.evaluate("image => image.naturalWidth") == 80
+        tab.page.locator(".medmm-viewer").focus()
+        tab.press("ArrowDown", "i")
+        tab.wait_slice(7)
+        tab.settle(500)
+        asked = [path for path in site.asked if "/pictures/" in path and "/t1/7" in path]
+        assert all("size=500" in path and "center" not in path for path in asked)
+        assert image.evaluate("image => image.style.filter") == "invert(1)"
+        tab.press("]")
+        tab.settle(700)
+        assert any("/t1/7" in path and "center=500" in path for path in site.asked)
+        tab.press("t")
+        tab.settle()
+        assert (tab.edges().top, tab.edges().right) == ("R", "A")
+        tab.press("g", "l")
+        assert tab.page.locator('[data-action="planes"]').is_disabled()
+        assert tab.troubles == []
+
+
+def test_a_lost_context_goes_on_with_the_servers_pictures(browser: Browser, site: Site) -> None:
+    with opened(browser, site, size=(400, 438), script=COUNT_CONTEXTS) as tab:
+        tab.wait_slice(6)
+        tab.page.evaluate(
+            """() => {
+              const open = [...window.contexts].filter((one) => !one.isContextLost());
+              for (const one of open) one.getExtension("WEBGL_lose_context").loseContext();
+            }"""
+        )
+        tab.pane().locator("img").wait_for()
+        tab.settle(500)
+        assert tab.pane().get_attribute("data-slice") == "6"
+        assert "no WebGL here" in tab.pane().inner_text()
+
+
+def test_unchanged_data_leaves_the_picture_alone(browser: Browser, site: Site) -> None:
+    with opened(browser, site, size=(400, 438)) as tab:
+        tab.wait_slice(6)
+        tab.settle(800)
+        tab.page.evaluate("window.held = window.root.querySelector('.pane canvas')")
+        asked = site.asked.total()
+        for text in (site.study(), site.study(draft="d1")):
+            tab.page.evaluate("s => window.update(s)", text)
+        tab.settle(500)
+        assert tab.page.evaluate("window.held === window.root.querySelector('.pane canvas')")
+        assert site.asked.total() == asked
+
+
+def test_thirty_openings_leave_no_context_and_no_pixels(browser: Browser, site: Site) -> None:
+    with opened(browser, only(site, "t1"), size=(300, 338), script=COUNT_CONTEXTS) as tab:
+        tab.wait_slice(6)
+        for _ in range(30):
+            tab.page.evaluate("window.close_()")
+            tab.page.evaluate("s => window.open_(s)", only(site, "t1").study())
+            tab.page.locator('.pane[data-slice="6"]').wait_for()
+        lost = "[...window.contexts].filter((one) => !one.isContextLost()).length"
+        assert tab.page.evaluate(lost) == 1
+        tab.page.evaluate("window.close_()")
+        assert tab.page.evaluate(lost) == 0
+        assert tab.page.locator(".medmm-viewer").count() == 0
+        assert tab.troubles == []
