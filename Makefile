@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 MARKED := wheel or torchrun or postgres or load or serving
 
-.PHONY: help demo ui test test-marked test-all lint types unit docs bench sbom golden pictures clean
+.PHONY: help demo ui viewer test test-marked test-all lint types unit docs bench sbom golden pictures clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -35,6 +35,9 @@ demo: $(STAMP)  ## a real film and a record become a checked draft (writes to ou
 
 ui: $(STAMP)  ## open the dashboard on the demo's cases
 	@$(BIN)/medmm --config out/demo/demo.yaml ui
+
+viewer:  ## build the viewer's assets anew from viewer/ (needs Node 20 and npm; users need neither)
+	cd viewer && npm ci --ignore-scripts --no-audit --no-fund && node build.mjs
 
 lint: $(STAMP)  ## ruff and the law of arrows
 	$(BIN)/ruff check .

@@ -10,6 +10,22 @@ import * as esbuild from "esbuild";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const TARGET = resolve(process.argv[2] ?? join(HERE, "../medmm/web/viewer"));
 const ALLOWED = new Set(["MIT", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "ISC", "0BSD", "Unlicense", "CC0-1.0"]);
+const LICENCE_FILES = ["LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "license", "LICENSE-MIT"];
+const MIT = `Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+associated documentation files (the "Software"), to deal in the Software without restriction,
+including without limitation the rights to use, copy, modify, merge, publish, distribute,
+sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or
+substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
+NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM,
+DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT
+OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+`;
 const MOST_BYTES = 4 * 1024 * 1024;
 
 const result = await esbuild.build({
@@ -83,19 +99,21 @@ function notices(folders) {
     if (names.length === 0 || !names.some((name) => ALLOWED.has(name))) {
       throw new Error(`${about.name} ${about.version} has the licence ${licence}`);
     }
-    return `${about.name} ${about.version}\nLicence: ${licence}\n\n${textOf(folder)}`;
+    return `${about.name} ${about.version}\nLicence: ${licence}\n\n${textOf(folder, about)}`;
   });
   const rule = `\n${"-".repeat(78)}\n\n`;
   return `The viewer holds code of these packages.\n${rule}${parts.join(rule)}`;
 }
 
-function textOf(folder) {
-  for (const name of ["LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "license", "license.md", "License.md", "LICENSE-MIT"]) {
+/** Read the text of a package's licence; of an MIT one without a file the text is known. */
+function textOf(folder, { name, author, license }) {
+  for (const file of LICENCE_FILES) {
     try {
-      return `${readFileSync(join(HERE, folder, name), "utf8").trim()}\n`;
+      return `${readFileSync(join(HERE, folder, file), "utf8").trim()}\n`;
     } catch (error) {
       if (error.code !== "ENOENT") throw error;
     }
   }
-  return "The package carries no file of its licence; its package.json names it.\n";
+  if (license !== "MIT") throw new Error(`${name} carries no text of its licence ${license}`);
+  return `Copyright (c) ${author?.name ?? author ?? `the authors of ${name}`}\n\n${MIT}`;
 }

@@ -13,90 +13,16 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser
 
 from tests.ui.viewer_page import Series, Site, browser_of, opened, served
+from tests.ui.viewer_sites import IN_PATIENT, film, reading_site
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="Debian's chromium is not installed (apt-get install chromium)"
 )
-IN_PATIENT = {"spacing_yx_mm": [1.2, 1.5], "spacing_meaning": "in the patient"}
-AFFINE = [[1.5, 0, 0, -60], [0, 1.2, 0, -40], [0, 0, 4, -30], [0, 0, 0, 1]]
-FILM_EDGES = {"left": "R", "right": "L", "top": "H", "bottom": "F"}
-MASK = np.zeros((64, 80), np.uint8)
-MASK[20:40, 30:50] = 1
-HEAT = np.zeros((12, 10), np.uint8)
-HEAT[4:7, 2:5] = 255
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with browser_of(str(CHROMIUM)) as browser:
         yield browser
-
-
-def mr_stack(slices: int = 12) -> NDArray[np.int16]:
-    z, y, x = np.mgrid[0:slices, 0:64, 0:80]
-    stack = (100 + z * 40 + x + y).astype(np.int16)
-    stack[:, 4:14, 4:20] = 950  # at the side where columns and rows begin
-    return stack
-
-
-def film(rows: int = 300, columns: int = 240) -> NDArray[np.uint16]:
-    y, x = np.mgrid[0:rows, 0:columns]
-    grid = (x * 4 + y * 2).astype(np.uint16)
-    grid[10:40, 10:60] = 4000
-    return grid[None]
-
-
-def reading_site(**told: Any) -> Site:
-    """An MR series with a mask, its prior, and a film with heat and a box."""
-    site = Site(
-        series=[
-            Series(id="t1", stored=mr_stack(), told={**IN_PATIENT, "affine_lps_mm": AFFINE}),
-            Series(
-                id="film",
-                stored=film(),
-                told={
-                    "modality": "DX",
-                    "edges": FILM_EDGES,
-                    "spacing_yx_mm": [0.2, 0.2],
-                    "spacing_meaning": "at the detector",
-                    "windows": [
-                        {"name": "default", "center": 1000, "width": 2000, "function": "LINEAR"},
-                        {"name": "bone", "center": 3000, "width": 2000, "function": "LINEAR"},
-                    ],
-                    **told,
-                },
-            ),
-            Series(
-                id="old",
-                stored=mr_stack(),
-                told={
-                    **IN_PATIENT,
-                    "affine_lps_mm": AFFINE,
-                    "prior": True,
-                    "acquired": "2025-03-01",
-                },
-            ),
-        ],
-        statements=[
-            {"id": "s1", "series": "t1", "slice": 8, "overlays": ["m1"]},
-            {"id": "s2", "series": "film", "slice": 0, "overlays": ["h1"]},
-        ],
-    )
-    site.overlays = [
-        {
-            "id": "m1", "kind": "mask", "series": "t1", "name": "lesion", "label": None,
-            "url": "/overlays/m1", "box_xyxy": None,
-            "slices": [5, 9], "statements": ["s1"],
-        },
-        {
-            "id": "h1", "kind": "heat", "series": "film", "name": "opacity", "label": None,
-            "url": "/overlays/h1", "box_xyxy": [0.2, 0.3, 0.5, 0.6],
-            "slices": None, "statements": ["s2", "s3"],
-        },
-    ]  # fmt: skip
-    site.grids = {"m1": MASK, "h1": HEAT}
-    return site
 
 
 @pytest.fixture(scope="module")
@@ -452,7 +378,7 @@ def test_a_length_is_drawn_with_what_its_spacing_means(
         tab.page.mouse.move(left + 120, top + 50, steps=6)
         tab.page.mouse.up()
         tab.settle(700)
-        drawn = " ".join(tab.page.locator(".pane svg text").all_inner_texts())
+        drawn = " ".join(tab.page.locator(".pane svg text").all_text_contents())
         assert words in drawn
         found = tab.events("measured")[-1]
         scale = 500 / 300  # the film's 300 rows fill the pane's 500 px
@@ -479,7 +405,7 @@ def test_keys_alone_point_read_and_measure(browser: Browser, site: Site) -> None
         found = tab.events("measured")[-1]
         assert (found["kind"], found["unit"]) == ("angle", "°")
         assert found["value"] == pytest.approx(90, abs=1)
-        assert "90.0°" in " ".join(tab.page.locator(".pane svg text").all_inner_texts())
+        assert "90.0°" in " ".join(tab.page.locator(".pane svg text").all_text_contents())
         tab.press("l", "Enter", *["ArrowLeft"] * 5, "Enter", "Escape")
         tab.settle(700)
         found = tab.events("measured")[-1]
@@ -524,7 +450,7 @@ def test_an_expired_link_is_asked_for_anew_and_a_broken_frame_is_not_covered_up(
         tab.page.locator(".medmm-viewer").focus()
         site.token = "token-2"
         tab.press("Home")
-        tab.settle(600)
+        tab.page.wait_for_timeout(1000)  # the slice is still on its way
         assert len(tab.events("links")) == 1
         assert tab.pane().get_attribute("data-slice") == "6"
         tab.page.evaluate("s => window.update(s)", site.study())

@@ -178,6 +178,15 @@ class Site:
         return Response(target.getvalue(), media_type="image/png")
 
 
+def frame_routes(site: Site) -> list[Route]:
+    """The routes of frames, overlays and pictures."""
+    return [
+        Route("/frames/{token}/{series}/{index:int}", site.frame),
+        Route("/pictures/{token}/{series}/{index:int}", site.picture),
+        Route("/overlays/{overlay}", site.overlay),
+    ]
+
+
 def application(site: Site, assets: Path = ASSETS) -> Starlette:
     """The page and its routes."""
     headers = {"Content-Security-Policy": POLICY}
@@ -193,9 +202,7 @@ def application(site: Site, assets: Path = ASSETS) -> Starlette:
             Route("/", page),
             Route("/page.js", script),
             Route("/favicon.ico", lambda _: Response(status_code=204)),
-            Route("/frames/{token}/{series}/{index:int}", site.frame),
-            Route("/pictures/{token}/{series}/{index:int}", site.picture),
-            Route("/overlays/{overlay}", site.overlay),
+            *frame_routes(site),
             Mount("/viewer", StaticFiles(directory=assets)),
         ]
     )
@@ -234,6 +241,15 @@ def browser_of(chromium: str, *more: str) -> Iterator[Browser]:
             browser.close()
 
 
+DRAWN = """async () => {
+  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  for (let n = 0; n < 3; n++) await frame();
+  const busy = () => window.root?.querySelector(".pane.busy");
+  while (busy() && !window.root.querySelector(".note:not([hidden])")) await frame();
+  for (let n = 0; n < 2; n++) await frame();
+}"""
+
+
 @dataclass(kw_only=True)
 class Tab:
     """A tab with the viewer open, and what a test reads of it."""
@@ -255,8 +271,9 @@ class Tab:
         self.settle()
 
     def settle(self, milliseconds: int = 250) -> None:
-        """Let the frames be drawn that are due."""
+        """Let what is due be drawn, however slow the machine is."""
         self.page.wait_for_timeout(milliseconds)
+        self.page.evaluate(DRAWN)
 
     def edges(self, number: int = 1) -> Edges:
         names = ("left", "right", "top", "bottom")
@@ -289,7 +306,12 @@ class Tab:
 
 @contextmanager
 def opened(
-    browser: Browser, site: Site, size: tuple[int, int] = (900, 700), script: str = "", **more: Any
+    browser: Browser,
+    site: Site,
+    size: tuple[int, int] = (900, 700),
+    script: str = "",
+    start: bool = True,
+    **more: Any,
 ) -> Iterator[Tab]:
     """Open the viewer on a site; at the end nothing may have failed in the page."""
     page = browser.new_page(viewport={"width": size[0], "height": size[1]})
@@ -307,7 +329,8 @@ def opened(
     try:
         page.goto(site.address)
         page.locator("html[data-ready]").wait_for(state="attached")
-        page.evaluate("(text) => window.open_(text)", site.study(**more))
+        if start:
+            page.evaluate("(text) => window.open_(text)", site.study(**more))
         yield Tab(page=page, site=site, troubles=troubles)
     finally:
         page.close()

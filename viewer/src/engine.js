@@ -4,6 +4,7 @@ import { init as initTools } from "@cornerstonejs/tools";
 
 let engine = null;
 let users = 0;
+let opened = 0;
 let ready = null;
 
 /** Say whether this browser draws with WebGL 2 into floating-point textures, as 16 bits need. */
@@ -21,7 +22,7 @@ export async function openEngine() {
   users += 1;
   ready ??= Promise.resolve(initCore({ rendering: { webGlContextCount: 1 } })).then(() => initTools());
   await ready;
-  engine ??= new RenderingEngine("medmm");
+  engine ??= new RenderingEngine(`medmm-${++opened}`);
   return engine;
 }
 
@@ -40,7 +41,8 @@ export function closeEngine() {
 
 /** Call when the graphics processor takes the context away. @returns {() => void} to stop listening */
 export function onContextLost(call) {
-  const lost = () => engine && call();
+  // a context that a closed engine gave away is reported late, and concerns nobody
+  const lost = ({ detail }) => detail.renderingEngineId === engine?.id && call();
   eventTarget.addEventListener(Enums.Events.WEBGL_CONTEXT_LOST, lost);
   return () => eventTarget.removeEventListener(Enums.Events.WEBGL_CONTEXT_LOST, lost);
 }

@@ -10,6 +10,7 @@ const EXPIRED = new Set([401, 403]);
 const BUSY = 503;
 const BUSY_TRIES = 4;
 const NEW_LINK_WAIT_MS = 20_000;
+const ASK_AGAIN_MS = 5_000;
 const AHEAD = [1, 2, 3, 4, -1];
 
 /** @type {Map<string, Frames>} */
@@ -74,6 +75,8 @@ export class Frames {
     this.viewer = viewer;
     this.wantLinks = wantLinks;
     this.series = new Map();
+    this.seen = new Map();
+    this.askedAt = -Infinity;
     this.waiting = new Set();
     this.stopped = new AbortController();
     viewers.set(viewer, this);
@@ -82,11 +85,16 @@ export class Frames {
   /** Take the series with their newest links. */
   update(list) {
     this.series = new Map(list.map((series) => [series.id, series]));
+    for (const series of list) this.seen.set(series.id, series);
     for (const wake of [...this.waiting]) wake();
   }
 
   imageId(series, index) {
     return `medmm:${this.viewer}/${series.id}/${index}`;
+  }
+
+  volumeId(series) {
+    return `cornerstoneStreamingImageVolume:${this.viewer}/${series.id}`;
   }
 
   imageIds(series) {
@@ -117,7 +125,9 @@ export class Frames {
   async answer(id, url) {
     let renewals = 0;
     for (let tries = 1; ; tries++) {
-      const used = url(this.series.get(id));
+      const series = this.series.get(id);
+      if (!series) throw new Error("the study no longer holds this image");
+      const used = url(series);
       const { signal } = this.stopped;
       const answer = await fetch(used, { credentials: "same-origin", signal });
       if (answer.ok) return answer;
@@ -126,7 +136,8 @@ export class Frames {
         await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
       } else if (EXPIRED.has(answer.status) && renewals === 0) {
         renewals += 1;
-        await this.renewed(() => url(this.series.get(id)) !== used);
+        const isNew = () => !this.series.has(id) || url(this.series.get(id)) !== used;
+        await this.renewed(isNew);
       } else {
         throw new Error(await problemOf(answer));
       }
@@ -135,7 +146,11 @@ export class Frames {
 
   /** Wait until the page has sent new links. */
   renewed(isNew) {
-    this.wantLinks();
+    const now = performance.now();
+    if (now - this.askedAt > ASK_AGAIN_MS) {
+      this.askedAt = now;
+      this.wantLinks();
+    }
     return new Promise((resolve, reject) => {
       const done = (call) => {
         this.waiting.delete(wake);
@@ -169,11 +184,11 @@ export class Frames {
   destroy() {
     this.stopped.abort();
     viewers.delete(this.viewer);
-    for (const id of [...(cache._volumeCache?.keys() ?? [])]) {
-      if (id.includes(`:${this.viewer}/`)) cache.removeVolumeLoadObject(id);
-    }
-    for (const id of [...(cache._imageCache?.keys() ?? [])]) {
-      if (id.startsWith(`medmm:${this.viewer}/`)) cache.removeImageLoadObject(id, { force: true });
+    for (const series of this.seen.values()) {
+      if (cache.getVolume(this.volumeId(series))) cache.removeVolumeLoadObject(this.volumeId(series));
+      for (const id of this.imageIds(series)) {
+        if (cache.getImageLoadObject(id)) cache.removeImageLoadObject(id, { force: true });
+      }
     }
   }
 }

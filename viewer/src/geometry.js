@@ -1,5 +1,6 @@
 /** Positions: from a voxel (column, row, slice) to the patient (LPS, mm) and back. */
 
+const MOST_VOXELS = 128 * 1024 * 1024; // of a volume that a browser can hold beside its slices
 const RIGHT_ANGLE = 1e-3; // cosine between two axes that counts as a right angle
 
 export const add = (p, q) => p.map((part, n) => part + q[n]);
@@ -70,6 +71,9 @@ export function whyNoReformat(series) {
   if (series.frames < 2) return "Other planes need more than one slice.";
   if (!isInPatient(series)) return "The position of the slices in the patient is unknown.";
   if (!series.spacing_z_mm) return "The slices are not evenly spaced.";
+  if (series.frames * series.rows * series.columns > MOST_VOXELS) {
+    return "The series is too large for the browser's memory.";
+  }
   return rightAngled(series.affine_lps_mm) ? "" : "The slices are sheared against each other.";
 }
 

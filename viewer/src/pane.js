@@ -148,9 +148,7 @@ export class Pane {
   described() {
     const { series, index, window } = this;
     if (!series) return;
-    const preset = this.windows.indexOf(window);
-    const own = preset < 0 ? window : undefined;
-    this.viewer.kept.set(series.id, { index, own, preset, turn: this.turn, inverted: this.inverted });
+    this.keep();
     const { dataset } = this.root;
     [dataset.series, dataset.slice] = [series.id, String(index)];
     dataset.window = `${window.center}/${window.width}/${window.function}`;
@@ -163,6 +161,14 @@ export class Pane {
     say(this.grey, `${this.windowWords()}${inverted}${size ? ` · ${size}` : ""}`);
     say(this.slice, series.frames > 1 ? `${index + 1} / ${series.frames}` : "");
     for (const [name, letter] of Object.entries(this.letters())) say(this.edges[name], letter);
+  }
+
+  /** Remember how the reader left this series. */
+  keep() {
+    const { series, index, turn, inverted } = this;
+    const preset = this.windows.indexOf(this.window);
+    const own = preset < 0 ? this.window : undefined;
+    this.viewer.kept.set(series.id, { index, own, preset, turn, inverted });
   }
 
   windowWords() {
@@ -203,9 +209,17 @@ export class Pane {
   }
 
   setWindow(window) {
-    this.window = window;
-    this.regrey();
-    this.described();
+    this.look({ window });
+  }
+
+  /** Change the grey: of this pane, or of all panes of the three planes. */
+  look(change) {
+    for (const pane of this.viewer.planes ? this.viewer.panes : [this]) {
+      if (!pane.series) continue;
+      Object.assign(pane, change);
+      pane.regrey();
+      pane.described();
+    }
   }
 
   preset(number) {
@@ -221,9 +235,7 @@ export class Pane {
   }
 
   invert() {
-    this.inverted = !this.inverted;
-    this.regrey();
-    this.described();
+    this.look({ inverted: !this.inverted });
   }
 
   setTurn(turn) {

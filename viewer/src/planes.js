@@ -20,7 +20,7 @@ export async function loadVolume(frames, series, progress) {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  const id = `cornerstoneStreamingImageVolume:${frames.viewer}/${series.id}`;
+  const id = frames.volumeId(series);
   const volume = await volumeLoader.createAndCacheVolume(id, { imageIds: frames.imageIds(series) });
   await new Promise((resolve) => volume.load(resolve));
   return id;
@@ -66,6 +66,9 @@ export class PlanePane extends DrawnPane {
     this.redraw();
     this.described();
   }
+
+  /** The slices' pane keeps what is to be remembered. */
+  keep() {}
 
   described() {
     super.described();

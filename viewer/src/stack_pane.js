@@ -36,7 +36,9 @@ export function setGrey(viewport, nodes) {
   const property = actor.getProperty();
   const transfer = vtkColorTransferFunction.newInstance();
   const straight = [0.5, 0]; // midpoint and sharpness: no bend between two nodes
-  const values = nodes.flatMap(([value, grey]) => [value, grey, grey, grey, ...straight]);
+  const values = Float64Array.from(
+    nodes.flatMap(([value, grey]) => [value, grey, grey, grey, ...straight]),
+  );
   transfer.buildFunctionFromArray(vtkDataArray.newInstance({ values, numberOfComponents: 6 }));
   actor.getMapper().setColorTextureWidth?.(nodes.length > 1024 ? 4096 : 1024);
   property.setUseLookupTableScalarRange?.(true);

@@ -38,7 +38,8 @@ export class ThreePlanes {
     viewer.grid.dataset.layout = "4";
     PLANES.forEach((plane, n) => viewer.addPane(new PlanePane(viewer, n + 1, plane)));
     viewer.addPane(new StackPane(viewer, 4));
-    await Promise.all(viewer.panes.map((one) => one.show(series, index)));
+    const opened = viewer.panes.map((one) => viewer.go(one, index, series, { follow: false }));
+    await Promise.all(opened);
     viewer.setTool("toolCrosshair");
     viewer.activate(viewer.panes[0]);
     viewer.root.dataset.planesMs = String(Math.round(performance.now() - started));

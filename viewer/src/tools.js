@@ -2,13 +2,20 @@
 import {
   AngleTool, BaseTool, Enums, LengthTool, PanTool, ToolGroupManager, ZoomTool, addTool, annotation,
 } from "@cornerstonejs/tools";
-import { eventTarget } from "@cornerstonejs/core";
+import { eventTarget, utilities } from "@cornerstonejs/core";
 import { debounced } from "./dom.js";
 import { isInPatient, norm, subtract, dot } from "./geometry.js";
 import { angleOf, lengthOf, measuredWords, unitOf } from "./measuring.js";
 
 const { Primary, Secondary, Auxiliary, Wheel } = Enums.MouseBindings;
 const SLICE_DRAG_PX = 8;
+/** How measurements look. */
+const MEASURED = {
+  color: "rgb(90, 176, 255)", colorHighlighted: "rgb(160, 212, 255)",
+  colorSelected: "rgb(160, 212, 255)", lineWidth: "1.5", textBoxFontSize: "13px",
+  textBoxFontFamily: "system-ui, sans-serif", textBoxColor: "rgb(220, 236, 250)",
+  textBoxColorHighlighted: "rgb(255, 255, 255)", textBoxColorSelected: "rgb(255, 255, 255)",
+};
 
 /** Find the pane of a mouse event of Cornerstone. */
 const paneOf = (event) => Panes.get(event.detail.element);
@@ -84,7 +91,9 @@ export function openTools(viewer) {
     for (const tool of [WindowDrag, SliceDrag, CrosshairDrag, PanTool, ZoomTool, LengthTool, AngleTool]) {
       addTool(tool);
     }
-    annotation.config.style.setDefaultToolStyles(measureStyle());
+    const styles = annotation.config.style;
+    const { global } = styles.getDefaultToolStyles();
+    styles.setDefaultToolStyles({ global: { ...global, ...MEASURED } });
     added = true;
   }
   const group = ToolGroupManager.createToolGroup(viewer.id);
@@ -97,19 +106,6 @@ export function openTools(viewer) {
   group.setToolPassive(AngleTool.toolName);
   chooseTool(group, "toolWindow");
   return group;
-}
-
-function measureStyle() {
-  const colour = "rgb(90, 176, 255)";
-  return {
-    global: {
-      color: colour, colorHighlighted: "rgb(160, 212, 255)", colorSelected: "rgb(160, 212, 255)",
-      lineWidth: "1.5", textBoxColor: "rgb(220, 236, 250)", textBoxFontSize: "13px",
-      textBoxFontFamily: "system-ui, sans-serif", textBoxLinkLineWidth: "1",
-      textBoxColorHighlighted: "rgb(255, 255, 255)", textBoxColorSelected: "rgb(255, 255, 255)",
-      lineDash: "", shadow: true,
-    },
-  };
 }
 
 /** Let the left button do what a tool does; the middle one moves, the right one zooms. */
@@ -133,9 +129,13 @@ export class Measuring {
     this.viewer = viewer;
     this.tell = tell;
     this.waiting = new Map();
-    this.onDone = ({ detail }) => this.isOurs(detail.annotation) && this.done(detail.annotation);
+    this.complete = new Map(); // what was told of those that were laid to their end, by id
+    this.onDone = ({ detail: { annotation: one } }) => this.isOurs(one) && this.done(one);
+    this.onMoved = ({ detail: { annotation: one } }) => {
+      if (this.complete.has(one.annotationUID)) this.done(one);
+    };
     eventTarget.addEventListener(Enums.Events.ANNOTATION_COMPLETED, this.onDone);
-    eventTarget.addEventListener(Enums.Events.ANNOTATION_MODIFIED, this.onDone);
+    eventTarget.addEventListener(Enums.Events.ANNOTATION_MODIFIED, this.onMoved);
   }
 
   isOurs({ metadata }) {
@@ -180,6 +180,9 @@ export class Measuring {
     const series = this.viewer.frames.series.get(metadata.FrameOfReferenceUID.split("/")[1]);
     const measured = series && this.valueOf(data.handles.points, series, flatPixel(series));
     if (!measured) return;
+    const told = `${measured.value} ${measured.unit}`;
+    if (this.complete.get(annotationUID) === told) return;
+    this.complete.set(annotationUID, told);
     const slice = Number(metadata.referencedImageId?.split("/").at(-1) ?? NaN);
     this.later(annotationUID, {
       series: series.id,
@@ -207,13 +210,16 @@ export class Measuring {
 
   /** Make a measurement from places that keys pointed at. */
   place(viewportId, action, points) {
-    (action === "toolLength" ? LengthTool : AngleTool).hydrate(viewportId, points);
+    const Tool = action === "toolLength" ? LengthTool : AngleTool;
+    const annotationUID = utilities.uuidv4();
+    Tool.hydrate(viewportId, points, { annotationUID });
+    this.done(annotation.state.getAnnotation(annotationUID));
   }
 
   destroy() {
     for (const told of this.waiting.values()) told.stop();
     eventTarget.removeEventListener(Enums.Events.ANNOTATION_COMPLETED, this.onDone);
-    eventTarget.removeEventListener(Enums.Events.ANNOTATION_MODIFIED, this.onDone);
+    eventTarget.removeEventListener(Enums.Events.ANNOTATION_MODIFIED, this.onMoved);
     for (const { annotationUID } of this.all()) annotation.state.removeAnnotation(annotationUID);
   }
 }

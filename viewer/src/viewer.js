@@ -171,6 +171,9 @@ export class Viewer {
   }
 
   clear() {
+    // a focused picture takes the keys away with it
+    const { activeElement } = this.root.getRootNode();
+    if (this.grid.contains(activeElement)) this.root.focus({ preventScroll: true });
     for (const pane of this.panes) pane.destroy();
     this.panes = [];
     this.active = null;
@@ -289,6 +292,7 @@ export class Viewer {
     if (!this.ready) return;
     this.engine?.resize(true, true);
     for (const pane of this.panes) pane.resized();
+    this.changed();
   }
 
   /** Show in the toolbar what is on, what is off and what can't be. */
@@ -327,7 +331,7 @@ export class Viewer {
     this.three.open = false;
     this.clear();
     this.drawn = false;
-    this.lay(Math.min(shown.length, 4));
+    this.lay(Math.min(Math.max(shown.length, 1), 4));
     shown.forEach(({ series, index }, n) => series && this.go(this.panes[n], index, series, { follow: false }));
     this.announce("The graphics context was lost: the server draws the pictures now.");
   }
