@@ -540,13 +540,14 @@ def test_unchanged_data_leaves_the_picture_alone(browser: Browser, site: Site) -
 def test_thirty_openings_leave_no_context_and_no_pixels(browser: Browser, site: Site) -> None:
     with opened(browser, only(site, "t1"), size=(300, 338), script=COUNT_CONTEXTS) as tab:
         tab.wait_slice(6)
+        live = "[...window.contexts].filter((one) => !one.isContextLost()).length"
+        first = tab.page.evaluate(live)
         for _ in range(30):
             tab.page.evaluate("window.close_()")
             tab.page.evaluate("s => window.open_(s)", only(site, "t1").study())
             tab.page.locator('.pane[data-slice="6"]').wait_for()
-        lost = "[...window.contexts].filter((one) => !one.isContextLost()).length"
-        assert tab.page.evaluate(lost) == 1
+        assert tab.page.evaluate(live) == first <= 2
         tab.page.evaluate("window.close_()")
-        assert tab.page.evaluate(lost) == 0
+        assert tab.page.evaluate(live) == first - 1
         assert tab.page.locator(".medmm-viewer").count() == 0
         assert tab.troubles == []

@@ -130,7 +130,7 @@ def test_streamlit_keeps_the_viewer_over_its_runs(tmp_path: Path) -> None:
             same = "viewer => viewer === window.kept"
             assert page.locator(".medmm-viewer").evaluate(same)
             assert page.locator(".pane").get_attribute("data-slice") == "7"
-            page.get_by_text("Sentence").click()
+            page.get_by_text("Sentence", exact=True).click()
             page.locator('.pane[data-slice="8"]').wait_for()
             page.wait_for_timeout(800)
             pane = page.locator(".pane").bounding_box()
@@ -138,7 +138,7 @@ def test_streamlit_keeps_the_viewer_over_its_runs(tmp_path: Path) -> None:
             page.mouse.click(pane["x"] + pane["width"] / 2, pane["y"] + pane["height"] / 2)
             page.get_by_text("region s1").wait_for()
             assert page.locator(".medmm-viewer").evaluate(same)
-            page.get_by_text("Away").click()
+            page.get_by_text("Away", exact=True).click()
             page.locator(".medmm-viewer").wait_for(state="detached")
             browser.close()
     finally:

@@ -17,8 +17,9 @@ for (const row of rows.split("\n")) {
 
 function logger(name) {
   const speak = (level) => console[level].bind(console, name);
+  // its warnings are for developers: what a reader must know the viewer says in the pane
   return {
-    trace: quiet, debug: quiet, info: quiet, warn: speak("warn"), error: speak("error"),
+    trace: quiet, debug: quiet, info: quiet, warn: speak("debug"), error: speak("error"),
     setLevel: quiet, getLogger: (part) => logger(`${name}.${part}`),
   };
 }

@@ -6,6 +6,8 @@ let engine = null;
 let users = 0;
 let opened = 0;
 let ready = null;
+/** @type {Set<HTMLCanvasElement>} */
+const canvases = new Set();
 
 /** Say whether this browser draws with WebGL 2 into floating-point textures, as 16 bits need. */
 export function canDraw() {
@@ -26,17 +28,23 @@ export async function openEngine() {
   return engine;
 }
 
+/** Remember the canvas that a viewport is drawn on, to give its context back at the end. */
+export function noteCanvas(viewportId) {
+  const window = engine.getOffscreenMultiRenderWindow(viewportId);
+  canvases.add(window.getOpenGLRenderWindow().getCanvas());
+}
+
 /** Give the engine back; the last one closes it and its context. */
 export function closeEngine() {
   users -= 1;
   if (users > 0 || !engine) return;
-  const contexts = engine.contextPool?.getAllContexts() ?? [];
-  const canvases = contexts.map((context) => context.getOpenGLRenderWindow?.()?.getCanvas?.());
   engine.destroy();
-  for (const canvas of canvases) {
-    canvas?.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
-  }
   engine = null;
+  // Cornerstone leaves its contexts to the garbage collector, and a page may hold only some 16
+  for (const canvas of canvases) {
+    canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+  canvases.clear();
 }
 
 /** Call when the graphics processor takes the context away. @returns {() => void} to stop listening */

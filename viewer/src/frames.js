@@ -23,7 +23,8 @@ function register() {
   cache.setMaxCacheSize(CACHE_BYTES);
   imageLoader.registerImageLoader("medmm", (imageId) => {
     const { frames, series, index } = found(imageId);
-    return { promise: frames.fetched(series, index) };
+    const come = frames.come.get(imageId);
+    return { promise: come ? Promise.resolve(come) : frames.fetched(series, index) };
   });
   metaData.addProvider(metadataOf, 10_000);
 }
@@ -78,6 +79,8 @@ export class Frames {
     this.seen = new Map();
     this.askedAt = -Infinity;
     this.waiting = new Set();
+    this.coming = new Map(); // frames on their way
+    this.come = new Map(); // frames on their way into Cornerstone's cache
     this.stopped = new AbortController();
     viewers.set(viewer, this);
   }
@@ -102,8 +105,20 @@ export class Frames {
   }
 
   /** Load a frame into the cache. Rejects with words for the reader. */
-  load(series, index) {
-    return imageLoader.loadAndCacheImage(this.imageId(series, index));
+  async load(series, index) {
+    const id = this.imageId(series, index);
+    if (this.held(series, index)) return;
+    // what failed never reaches Cornerstone, which leaves its rejection to nobody
+    if (!this.coming.has(id)) {
+      const coming = this.fetched(series, index).finally(() => this.coming.delete(id));
+      this.coming.set(id, coming);
+    }
+    this.come.set(id, await this.coming.get(id));
+    try {
+      await imageLoader.loadAndCacheImage(id);
+    } finally {
+      this.come.delete(id);
+    }
   }
 
   /** Give a frame that is in the cache, or undefined. */

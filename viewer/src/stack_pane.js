@@ -2,6 +2,7 @@
 import { Enums } from "@cornerstonejs/core";
 import vtkDataArray from "@kitware/vtk.js/Common/Core/DataArray.js";
 import vtkColorTransferFunction from "@kitware/vtk.js/Rendering/Core/ColorTransferFunction.js";
+import { noteCanvas } from "./engine.js";
 import { greyNodes } from "./grey.js";
 import { add, planeOf, scaled, subtract, dot } from "./geometry.js";
 import { mirrorAndQuarters } from "./orientation.js";
@@ -68,6 +69,7 @@ export class DrawnPane extends Pane {
       viewportId: this.id, type: this.type, element: this.picture, defaultOptions,
     });
     this.viewport = engine.getViewport(this.id);
+    noteCanvas(this.id);
     group.addViewport(this.id, engine.id);
     this.picture.addEventListener(Enums.Events.IMAGE_RENDERED, this.onDrawn);
     this.viewer.paneOf.set(this.picture, this);
