@@ -29,9 +29,12 @@ window.pixels = () => {
   const [x, y] = [canvas.width / 2 - 20, canvas.height / 2 - 20];
   return canvas.getContext("2d").getImageData(x, y, 40, 40).data.join();
 };
-window.changed = (before) => new Promise((resolve) => {
+window.slice = () => window.root?.querySelector(".pane")?.dataset.slice;
+// Pixels are read only once the slice is another: a reading stops the processor that draws.
+window.changed = (before, slice) => new Promise((resolve) => {
   const look = () => {
-    const now = window.pixels();
+    const isDue = window.slice() !== undefined && window.slice() !== slice;
+    const now = isDue ? window.pixels() : before;
     if (now !== before && /[1-9]/.test(now.replace(/255/g, ""))) resolve(performance.now());
     else requestAnimationFrame(look);
   };
@@ -40,21 +43,22 @@ window.changed = (before) => new Promise((resolve) => {
 window.firstPicture = async (text) => {
   const start = performance.now();
   window.open_(text);
-  return (await window.changed("")) - start;
+  return (await window.changed("", undefined)) - start;
 };
 window.keyTime = async (key) => {
-  const before = window.pixels();
+  const [before, slice] = [window.pixels(), window.slice()];
   const start = performance.now();
   window.root.querySelector(".medmm-viewer").dispatchEvent(
     new KeyboardEvent("keydown", {key, bubbles: true, composed: true}),
   );
-  return (await window.changed(before)) - start;
+  return (await window.changed(before, slice)) - start;
 };
 const real = window.fetch;
 const memory = new Map();
 window.remember = async (urls) => {
   for (const url of urls) memory.set(url, await (await real(url)).arrayBuffer());
-  window.fetch = async (url, more) => memory.has(url) ? new Response(memory.get(url).slice(0)) : real(url, more);
+  window.fetch = async (url, more) =>
+    memory.has(url) ? new Response(memory.get(url).slice(0)) : real(url, more);
 };
 """
 
@@ -86,7 +90,8 @@ def steps(tab: Tab) -> list[float]:
 
 
 def planes_ms(tab: Tab) -> int:
-    tab.page.evaluate("window.keyTime('g')")
+    tab.page.locator(".medmm-viewer").focus()
+    tab.page.keyboard.press("g")
     viewer = tab.page.locator(".medmm-viewer[data-planes-ms]")
     viewer.wait_for(timeout=120_000)
     return int(str(viewer.get_attribute("data-planes-ms")))
@@ -118,8 +123,14 @@ def main() -> None:
             by_memory = steps(tab)
     one, two = statistics.median(by_server), statistics.median(by_memory)
     print(f"first picture of a film of 2000 x 2500: {film_ms:.0f} ms (target 1000)")
-    print(f"first slice of {options.slices} x 512 x 512: {slice_ms:.0f} ms (target 2500), from memory {memory_ms:.0f} ms")
-    print(f"key to changed pixels, median of {STEPS}: {one:.0f} ms, from memory {two:.0f} ms: {one / two:.2f} x (target 1.5)")
+    print(
+        f"first slice of {options.slices} x 512 x 512: {slice_ms:.0f} ms (target 2500), "
+        f"from memory {memory_ms:.0f} ms"
+    )
+    print(
+        f"key to changed pixels, median of {STEPS}: {one:.0f} ms, from memory {two:.0f} ms: "
+        f"{one / two:.2f} x (target 1.5)"
+    )
     print(f"three planes ready after {three_ms} ms")
 
 

@@ -516,6 +516,8 @@ def _auroc(area: float, with_it: int, without: int) -> str:
     spread = area * (1 - area) + (with_it - 1) * (q1 - area**2) + (without - 1) * (q2 - area**2)
     half = 1.96 * (spread / (with_it * without)) ** 0.5
     return f"{area - half:.2f} to {min(area + half, 1):.2f}"
+
+
 def viewer_keys_md() -> str:
     """The keys of the viewer, from the table that its help sheet shows."""
     keys = json.loads((ROOT / "viewer" / "src" / "keys.json").read_text(encoding="utf-8"))

@@ -19,6 +19,8 @@ CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="Debian's chromium is not installed (apt-get install chromium)"
 )
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with browser_of(str(CHROMIUM)) as browser:
@@ -201,7 +203,9 @@ def expected(stored: NDArray[np.uint16], told: dict[str, Any]) -> NDArray[np.flo
     values = stored * told.get("slope", 1.0) + told.get("intercept", 0.0)
     if lut := told.get("lut"):
         table = np.array(lut["values"])
-        return np.asarray(table[np.clip(values - lut["first"], 0, len(table) - 1).astype(int)] / 255)
+        return np.asarray(
+            table[np.clip(values - lut["first"], 0, len(table) - 1).astype(int)] / 255
+        )
     window = told["windows"][0]
     center, width = window["center"], window["width"]
     if window["function"] == "SIGMOID":

@@ -125,8 +125,11 @@ def test_streamlit_keeps_the_viewer_over_its_runs(tmp_path: Path) -> None:
             page.locator(".medmm-viewer").focus()
             page.keyboard.press("ArrowDown")
             page.get_by_text("slice 7").wait_for()
+            runs = int(page.get_by_text("runs ").inner_text().split()[1])
             page.get_by_role("button", name="Another run").click()
-            page.get_by_text("runs 3").wait_for()
+            page.wait_for_function(
+                "runs => Number(document.body.innerText.match(/runs (\\d+)/)?.[1]) > runs", arg=runs
+            )
             same = "viewer => viewer === window.kept"
             assert page.locator(".medmm-viewer").evaluate(same)
             assert page.locator(".pane").get_attribute("data-slice") == "7"

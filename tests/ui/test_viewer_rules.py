@@ -194,19 +194,11 @@ def by_pydicom(values: NDArray[np.float64], window: dict[str, Any]) -> NDArray[n
 
 
 @BATCH
-@given(
-    st.lists(
-        st.tuples(WINDOWS, st.booleans()), min_size=1, max_size=20)
-)
+@given(st.lists(st.tuples(WINDOWS, st.booleans()), min_size=1, max_size=20))
 def test_greys_are_within_two_levels_of_the_standards(
     many: list[tuple[dict[str, Any], bool]],
 ) -> None:
-    found = answers(
-        [
-            ("grey", "greyNodes", [window, inverted])
-            for window, inverted in many
-        ]
-    )
+    found = answers([("grey", "greyNodes", [window, inverted]) for window, inverted in many])
     values = np.linspace(-5000, 5000, 2001)
     for (window, inverted), nodes in zip(many, found, strict=True):
         places, greys = np.array(nodes).T
@@ -227,7 +219,10 @@ def test_a_lookup_table_is_applied_and_its_ends_hold_beyond_it() -> None:
     plain, inverted = answers(
         [("grey", "greyNodes", [look, False, lut]), ("grey", "greyNodes", [look, True, lut])]
     )
-    for nodes, wanted in ((plain, [0, 0, 100, 200, 255, 255]), (inverted, [255, 255, 155, 55, 0, 0])):
+    for nodes, wanted in (
+        (plain, [0, 0, 100, 200, 255, 255]),
+        (inverted, [255, 255, 155, 55, 0, 0]),
+    ):
         shown = np.interp([0, 10, 11, 12, 13, 99], *np.array(nodes).T) * 255
         assert shown == pytest.approx(wanted)
 
@@ -268,7 +263,9 @@ def test_a_length_says_which_spacing_and_never_another(
 @pytest.mark.parametrize(
     ("spacing", "meaning"), [([0.2, 0.2], None), (None, "calibrated"), ([0.2, 0.2], "elsewhere")]
 )
-def test_half_known_spacing_measures_pixels(spacing: list[float] | None, meaning: str | None) -> None:
+def test_half_known_spacing_measures_pixels(
+    spacing: list[float] | None, meaning: str | None
+) -> None:
     series = {"spacing_meaning": meaning, "spacing_yx_mm": spacing, "pixel_aspect": 1.0}
     [measured] = answers([("measuring", "lengthOf", [series, [0, 0], [30, 40]])])
     assert measured == {"value": 50, "unit": "px"}
@@ -331,17 +328,29 @@ def test_planes_are_offered_only_where_they_are_true(change: dict[str, Any], why
 
 def test_linked_scrolling_goes_as_many_millimetres() -> None:
     thick = {**MR, "affine_lps_mm": np.diag([1.0, 1, -6, 1]).tolist(), "frames": 10}
-    across = {**MR, "affine_lps_mm": np.array([[0, 0, 3.0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]).tolist()}
+    across = {
+        **MR,
+        "affine_lps_mm": np.array(
+            [[0, 0, 3.0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
+        ).tolist(),
+    }
     film = {**MR, "affine_lps_mm": None, "frames": 39}
     shared = {"frame_of_reference": "1"}
-    shifted = {**MR, "affine_lps_mm": (np.diag([1.0, 1, 3, 1]) + np.eye(4, k=1) * [[0], [0], [6], [0]]).tolist()}
+    shifted = {
+        **MR,
+        "affine_lps_mm": (np.diag([1.0, 1, 3, 1]) + np.eye(4, k=1) * [[0], [0], [6], [0]]).tolist(),
+    }
     calls = [
         ("geometry", "linkedSlice", [MR, 9, 4, MR, 2]),
         ("geometry", "linkedSlice", [MR, 9, 4, thick, 5]),  # the other way up, twice as thick
         ("geometry", "linkedSlice", [MR, 9, 4, across, 5]),
         ("geometry", "linkedSlice", [MR, 19, 19, film, 0]),
         ("geometry", "linkedSlice", [{**MR, **shared}, 9, 1, {**shifted, **shared}, 0]),
-        ("geometry", "linkedSlice", [{**MR, **shared}, 9, 1, {**shifted, "frame_of_reference": "2"}, 0]),
+        (
+            "geometry",
+            "linkedSlice",
+            [{**MR, **shared}, 9, 1, {**shifted, "frame_of_reference": "2"}, 0],
+        ),
     ]
     assert answers(calls) == [6, 3, None, 38, 7, 1]
 

@@ -80,7 +80,9 @@ class Series:
     id: str
     stored: NDArray[Any]  # slices, rows, columns
     told: dict[str, Any] = field(default_factory=dict)
-    each: dict[int, dict[str, Any]] = field(default_factory=dict)  # what differs from slice to slice
+    each: dict[int, dict[str, Any]] = field(
+        default_factory=dict
+    )  # what differs from slice to slice
 
     def entry(self, token: str) -> dict[str, Any]:
         frames, rows, columns = self.stored.shape
@@ -212,10 +214,15 @@ def application(site: Site, assets: Path = ASSETS) -> Starlette:
 def served(site: Site, assets: Path = ASSETS) -> Iterator[Site]:
     """Serve a site on a free port of loopback."""
     config = uvicorn.Config(
-        application(site, assets), port=0, log_level="error", lifespan="off", ws="none"
+        application(site, assets),
+        port=0,
+        log_level="error",
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         thread.join(0.02)
@@ -226,7 +233,7 @@ def served(site: Site, assets: Path = ASSETS) -> Iterator[Site]:
     try:
         yield site
     finally:
-        server.should_exit = True
+        server.should_exit = server.force_exit = True
         thread.join(10)
 
 
@@ -245,7 +252,8 @@ DRAWN = """async () => {
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
   for (let n = 0; n < 3; n++) await frame();
   const busy = () => window.root?.querySelector(".pane.busy");
-  while (busy() && !window.root.querySelector(".note:not([hidden])")) await frame();
+  const end = performance.now() + 20000;
+  while (busy() && performance.now() < end && !window.root.querySelector(".note:not([hidden])")) await frame();
   for (let n = 0; n < 2; n++) await frame();
 }"""
 
@@ -278,9 +286,7 @@ class Tab:
     def edges(self, number: int = 1) -> Edges:
         names = ("left", "right", "top", "bottom")
         pane = self.pane(number)
-        return Edges(
-            **{name: pane.locator(f'[data-edge="{name}"]').inner_text() for name in names}
-        )
+        return Edges(**{name: pane.locator(f'[data-edge="{name}"]').inner_text() for name in names})
 
     def events(self, name: str) -> list[Any]:
         return [value for kind, value in self.page.evaluate("window.events") if kind == name]
@@ -318,7 +324,9 @@ def opened(
     troubles: list[str] = []
 
     def said(message: ConsoleMessage) -> None:
-        ours = "GPU stall" in message.text or "getImageData" in message.text  # this test reads pixels
+        ours = (
+            "GPU stall" in message.text or "getImageData" in message.text
+        )  # this test reads pixels
         if message.type in ("error", "warning") and not ours:
             troubles.append(message.text)
 

@@ -54,7 +54,8 @@ export class PicturePane extends Pane {
   }
 
   regrey() {
-    if (this.series) this.show(this.series, this.index);
+    // a slice that is still on its way is not called back for the one that is shown
+    if (this.target) this.show(this.target.series, this.target.index);
   }
 
   reframe() {

@@ -144,6 +144,7 @@ export class StackPane extends DrawnPane {
     const box = this.box();
     if (!box) return;
     const [width, height] = [this.picture.clientWidth, this.picture.clientHeight];
+    if (!(width > 0 && height > 0)) return;
     this.zoomBy(Math.min(width / box.width, height / box.height));
     this.centre();
     this.fitted = true;

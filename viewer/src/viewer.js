@@ -89,18 +89,29 @@ export class Viewer {
       return;
     }
     this.drawn = canDraw();
+    const place = this.firstPlace();
     if (this.drawn) {
+      // the first frame comes while the engine opens; what fails is said when it is shown
+      if (!place.series.problem) this.frames.load(place.series, place.slice).catch(() => undefined);
       this.engine = await openEngine();
       if (!this.alive) return closeEngine();
       this.group = openTools(this);
       this.stopListening = onContextLost(() => this.withoutContext());
     }
+    await this.styled();
+    if (!this.alive) return undefined;
     this.measuring = new Measuring(this, (measured) => this.trigger("measured", measured));
     this.ready = true;
+    this.size = this.sizeNow();
     this.lay(1);
-    const place = this.firstPlace();
     await this.go(this.panes[0], place.slice, place.series);
     if (this.study.shown_statement) this.showStatement(this.study.shown_statement);
+  }
+
+  /** Wait for the styles: a picture that is fitted into a box without height is lost. */
+  async styled() {
+    const isStyled = () => getComputedStyle(this.root).display === "flex" && this.grid.clientHeight > 0;
+    while (this.alive && !isStyled()) await new Promise((resolve) => requestAnimationFrame(resolve));
   }
 
   firstPlace() {
@@ -288,8 +299,14 @@ export class Viewer {
     for (const pane of this.panes) pane.redraw();
   }
 
+  sizeNow() {
+    return `${this.grid.clientWidth} ${this.grid.clientHeight} ${devicePixelRatio}`;
+  }
+
   resized() {
-    if (!this.ready) return;
+    if (!this.alive) return; // sizes are told a moment later, when a viewer may be closed
+    if (!this.ready || this.size === this.sizeNow()) return;
+    this.size = this.sizeNow();
     this.engine?.resize(true, true);
     for (const pane of this.panes) pane.resized();
     this.changed();
