@@ -1,4 +1,4 @@
-"""The viewer in a browser: first picture, first slice, key to changed pixels, three planes.
+"""The viewer in a browser: first picture, first slice, key to pixels, three planes.
 
 Frames come over HTTP from loopback; the same steps are taken beside it with frames that lie in the
 page's memory, in the same run. WebGL is drawn in software. Run: `python benchmarks/viewer.py`.
