@@ -26,7 +26,7 @@ def told() -> Iterator[None]:
 
 def forget() -> None:
     """Have case and worklist read again, since something may have changed."""
-    for name in ("file", "worklist", "events", "signing", "amending", "report_of"):
+    for name in ("opened", "worklist", "events", "signing", "amending", "report_of"):
         st.session_state.pop(name, None)
 
 

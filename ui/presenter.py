@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Mapping
 
 from medmm.config import Settings
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.draft import (
     Section,
 )
-from medmm.domain.errors import MedmmError
+from medmm.domain.errors import MedmmError, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.images import with_limits
+from medmm.domain.prior import Prior
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import (
     CaseFile,
@@ -26,6 +28,7 @@ from medmm.domain.vocabulary import finding_term
 from medmm.presentation.case_view import CaseView, StatementView
 from medmm.presentation.orientation import STORED, film_side_words
 from medmm.presentation.record_view import fact_view
+from medmm.presentation.sentence_rows import SentenceRow, changes
 from medmm.presentation.slice_picture import marked_slices
 from medmm.presentation.suspicion_words import NONE_VALID
 from medmm.presentation.suspicion_words import suspected_line as listed_line
@@ -251,3 +254,46 @@ def history_rows(events: tuple[AuditEvent, ...]) -> list[dict[str, str]]:
         }
         for e in reversed(events)
     ]
+
+
+MARK_OF = {"accepted": ":green[✓]", "edited": ":blue[✎]", "rejected": ":gray[✕]"}
+
+
+def sentence_label(row: SentenceRow) -> str:
+    """Write a sentence as the label of a button: its mark, urgency and words, as Markdown."""
+    one = row.statement
+    mark = MARK_OF.get(one.decision or "", "" if row.follows else ":gray[○]")
+    urgent = ":red-badge[critical]" if one.critical else ""
+    words = inert(one.text)
+    if one.decision == "rejected":
+        words = f"~~{words}~~"
+    return " ".join(part for part in (mark, urgent, words) if part)
+
+
+def changed_words(drafted: str, written: str) -> str:
+    """Show as Markdown what a reader changed in a drafted sentence."""
+    forms = {"kept": "{}", "dropped": ":gray[~~{}~~]", "new": "**{}**"}
+    told = ((one.kind, inert(one.text)) for one in changes(drafted, written))
+    return "Changed: " + " ".join(forms[kind].format(words) for kind, words in told if words)
+
+
+def lease_words(error: StateError, names: Mapping[str, str]) -> str:
+    """Say who reads a case that can't be claimed, or that it was taken meanwhile."""
+    holder = str(error.where.get("holder", "nobody"))
+    who = "" if holder == "nobody" else f" {names.get(holder, holder)} reads it."
+    return f"{error.problem[:1].upper()}{error.problem[1:]}.{who} You can look, and decide nothing."
+
+
+def prior_lines(file: CaseFile) -> tuple[str, ...]:
+    """Write a line for every earlier study, the newest first."""
+    return tuple(map(_prior_line, file.case.priors))
+
+
+def _prior_line(prior: Prior) -> str:
+    seen = "nothing was read of it"
+    if prior.reading is not None:
+        words = ", ".join(finding_term(name).words for name in prior.reading.suspected)
+        seen = f"read by models: {words or 'none flagged'}"
+    report = "signed report" if prior.report_id else "no signed report"
+    what = f"{prior.modality.value} {prior.body_part}"
+    return f"{prior.acquired.moment:%Y-%m-%d} · {what} · {report} · {seen}"

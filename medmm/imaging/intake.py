@@ -428,7 +428,10 @@ def _first_acquired(files: Sequence[DicomFile]) -> tuple[StudyTime | None, tuple
 
 
 def common_folder(paths: Sequence[Path]) -> Path:
-    """Return the one path, or the folder that holds all."""
+    """Return the one path, or the folder that holds all.
+
+    Images that came before lie in the data folder, new ones wherever the caller named them.
+    """
     if len(paths) == 1:
         return paths[0]
-    return Path(os.path.commonpath([path.parent for path in paths]))
+    return Path(os.path.commonpath([path.absolute().parent for path in paths]))

@@ -122,6 +122,21 @@ def trend(facts: Iterable[Fact], label: str) -> Trend | None:
     )
 
 
+def trend_words(course: Trend) -> str:
+    """Say the course of a value: each with its day and whether it lies outside, and the range."""
+    values = (
+        f"{point.words} ({point.when.isoformat()[:10]}{', outside' if point.outside else ''})"
+        for point in course.points
+    )
+    usual = f" Usual: {course.usual} {course.unit}." if course.usual else ""
+    left = (
+        f" Values in other units or without a time, left out: {course.left_out}."
+        if course.left_out
+        else ""
+    )
+    return f"{course.label}: {'; '.join(values)}.{usual}{left}"
+
+
 def _number(fact: Fact) -> Quantity:
     if not isinstance(fact.value, Quantity):
         raise InputError("a fact without a number has no course", remedy="take facts with numbers")

@@ -16,6 +16,9 @@ const ROWS = new Map(KEYS.map((row) => [row.action, row]));
 /** Find what a pressed key does; undefined for keys that are the browser's or nobody's. */
 export function actionOf(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
+  // A capital letter by Shift belongs to the page, unless it is a key of its own here
+  const small = event.key.toLowerCase();
+  if (event.shiftKey && /^[A-Z]$/.test(event.key) && KEYS.some((row) => row.keys.includes(small) && row.keys.includes(event.key))) return undefined;
   const named = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
   return KEYS.find((row) => row.keys.includes(named))?.action;
 }

@@ -43,6 +43,18 @@ def ui(
     raise typer.Exit(run(["-m", "streamlit", "run", str(server), *flags], session(context).config))
 
 
+# Dark, since images stand on black: text on either ground has a contrast of 10 to 1 or more, and
+# nothing beside an image is pure white.
+DARK = {
+    "base": "dark",
+    "primaryColor": "#4fb3c8",
+    "backgroundColor": "#0f1214",
+    "secondaryBackgroundColor": "#1a1f23",
+    "textColor": "#d9dfe3",
+    "borderColor": "#3a434a",
+}
+
+
 def streamlit_flags(port: int, *, browser: bool) -> list[str]:
     """List the flags of `streamlit run`: flags come before its environment and its files."""
     options = {
@@ -56,7 +68,7 @@ def streamlit_flags(port: int, *, browser: bool) -> list[str]:
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",  # no traceback, which may carry values, on the page
-        "theme.primaryColor": "#266d85",
+        **{f"theme.{name}": value for name, value in DARK.items()},
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
     return [*flags, *(f"--server.allowedHosts={name}" for name in ("localhost", "127.0.0.1"))]

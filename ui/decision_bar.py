@@ -1,0 +1,138 @@
+"""The row of acts under the sentences, each with its key; the same keys on every case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from medmm.presentation.sentence_rows import SentenceRow
+from ui import sentences
+from ui.desk import Desk
+from ui.open_case import OpenCase
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of the page: what it does, in words, and the group that it stands in."""
+
+    keys: str
+    does: str
+
+
+# Letters by Shift are the page's, letters alone the viewer's but for J and D. Neither acts while
+# somebody types (seen: of Streamlit's shortcuts those with Ctrl or Alt do).
+NEXT, BEFORE, ACCEPT, REJECT, ALL, UNDO = "J", "Shift+J", "Shift+A", "Shift+X", "Shift+P", "Shift+Z"
+SIGN, NEXT_CASE, RECORD, EARLIER, WORKLIST = (
+    "Shift+S",
+    "Shift+N",
+    "D",
+    "Shift+D",
+    "Shift+W",
+)
+PAGE_KEYS = (
+    Key(NEXT, "next sentence; the picture follows"),
+    Key(BEFORE, "sentence before"),
+    Key(ACCEPT, "accept the sentence"),
+    Key(REJECT, "reject the sentence"),
+    Key(ALL, "accept every open sentence that passed its checks"),
+    Key(UNDO, "undo your last decision"),
+    Key(SIGN, "look at the whole report and sign it"),
+    Key(NEXT_CASE, "next case"),
+    Key(RECORD, "the patient's record"),
+    Key(EARLIER, "earlier studies and reports"),
+    Key(WORKLIST, "back to the worklist"),
+    Key("?", "the keys of the viewer, while it has the focus"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One button of the row; `key` names it in the tests of the page."""
+
+    label: str
+    key: str
+    shortcut: str
+    act: Callable[[Desk, OpenCase], None]
+    enabled: bool
+
+
+def acts_on(case: OpenCase, at: SentenceRow | None) -> tuple[Act, ...]:
+    """List what can be done at a sentence, and on the case."""
+    mine = not case.held
+    asked = mine and at is not None and not at.follows
+    acceptable = asked and at is not None and at.statement.may_accept and not at.by_hand
+    return (
+        Act(
+            label="Accept",
+            key="accept-this",
+            shortcut=ACCEPT,
+            act=sentences.accept_current,
+            enabled=acceptable,
+        ),
+        Act(
+            label="Reject",
+            key="reject-this",
+            shortcut=REJECT,
+            act=sentences.reject_current,
+            enabled=asked,
+        ),
+        Act(
+            label="All that pass",
+            key="accept-all",
+            shortcut=ALL,
+            act=sentences.accept_all,
+            enabled=mine,
+        ),
+        Act(
+            label="Undo",
+            key="undo",
+            shortcut=UNDO,
+            act=sentences.undo,
+            enabled=mine and bool(case.file.decisions),
+        ),
+    )
+
+
+def show_bar(
+    desk: Desk, case: OpenCase, at: SentenceRow | None, ask_to_sign: Callable[[], None]
+) -> None:
+    """Show the acts on the open case."""
+    view, digest = case.view, f"{case.id} {case.shown.digest[:8]}"
+    with st.container(horizontal=True, gap="small", wrap=False, key="acts"):
+        for one in acts_on(case, at):
+            st.button(
+                one.label,
+                key=f"{one.key} {digest}",
+                shortcut=one.shortcut,
+                disabled=not one.enabled,
+                on_click=one.act,
+                args=(desk, case),
+            )
+        st.button(
+            "Sign …",
+            key=f"sign {digest}",
+            type="primary",
+            shortcut=SIGN,
+            disabled=not view.may_sign or bool(case.held),
+            help=None if view.may_sign else f"{view.total - view.decided} sentences are undecided.",
+            on_click=ask_to_sign,
+        )
+
+
+def show_steps(desk: Desk, case: OpenCase) -> None:
+    """Show the way from sentence to sentence."""
+    for label, key, shortcut, by in (
+        ("↓", "next-sentence", NEXT, 1),
+        ("↑", "sentence-before", BEFORE, -1),
+    ):
+        st.button(
+            label,
+            key=f"{key} {case.id}",
+            shortcut=shortcut,
+            type="tertiary",
+            help="Next sentence" if by > 0 else "Sentence before",
+            on_click=sentences.step,
+            args=(desk, case, by),
+        )

@@ -1,0 +1,158 @@
+"""The case that is open: named by the address, held by a lease, read anew when it changed.
+
+The address keeps it over a reload. After a restart of the server, or a long time without a
+connection, the page runs in a new session: everything it needs stands in the address and in the
+store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from medmm.domain.errors import StateError
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.lease import Lease
+from medmm.domain.report import CaseFile, CaseState
+from medmm.domain.roles import may
+from medmm.domain.shown import Shown
+from medmm.presentation.case_view import CaseView, case_view
+from ui.desk import Desk
+from ui.presenter import lease_words
+
+CASE, STUDY = "case", "study"  # names in the address
+# What a session keeps of the open case
+OF_A_CASE = (
+    "opened",
+    "opened_of",
+    "identity",
+    "identity_of",
+    "sentence",
+    "signing",
+    "amending",
+    "report_of",
+    "events",
+    "viewer",
+)
+RENEWED_AT = 0.5  # of a lease's length
+FREE = (CaseState.SIGNED, CaseState.AMENDED, CaseState.WITHDRAWN)  # nothing to hold there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCase:
+    """A case as the page shows it.
+
+    Attributes:
+        lease: that of this reader; None if there is none to be had or needed.
+        held: who else holds it, or that the lease was lost, in words; "" if neither.
+    """
+
+    file: CaseFile
+    identity: PatientIdentity
+    view: CaseView
+    lease: Lease | None
+    held: str
+
+    @property
+    def id(self) -> str:
+        """Id of the case, for the keys of widgets."""
+        return self.file.case.id
+
+    @property
+    def shown(self) -> Shown:
+        """What stands on the screen, for every write."""
+        return Shown.of(self.file, self.identity)
+
+
+def case_in_address(desk: Desk) -> str | None:
+    """Read which case the address names, by its id or by the Study UID of a PACS.
+
+    Returns: its id; None if it names none.
+    """
+    if case_id := st.query_params.get(CASE):
+        return case_id
+    if uid := st.query_params.get(STUDY):
+        found = desk.assistant.worklist(search=uid, limit=1, by=desk.reader).rows
+        if found:
+            st.query_params.clear()
+            st.query_params[CASE] = found[0].case.case_id
+            return found[0].case.case_id
+        st.warning("No case of this Study UID is in the worklist.")
+    return None
+
+
+def opened(desk: Desk, case_id: str) -> OpenCase:
+    """Give the open case; a look at it is logged when it is read, not when the page runs again."""
+    state = st.session_state
+    if state.get("opened_of") != (case_id, desk.reader.id):
+        leave(desk)
+        state["opened_of"] = (case_id, desk.reader.id)
+    if "opened" not in state:
+        file = desk.assistant.case(case_id, by=desk.reader)
+        key = file.case.study.patient_key
+        if state.get("identity_of") != key:
+            state["identity"] = desk.assistant.identity(key, by=desk.reader)
+            state["identity_of"] = key
+        identity: PatientIdentity = state["identity"]
+        lease, held = _held(desk, file)
+        state["opened"] = OpenCase(
+            file=file, identity=identity, view=case_view(file), lease=lease, held=held
+        )
+    found: OpenCase = state["opened"]
+    return found
+
+
+def _held(desk: Desk, file: CaseFile) -> tuple[Lease | None, str]:
+    """Take or keep the lease of a case that this reader may decide on."""
+    if file.state in FREE or not may("claim", desk.reader):
+        return None, ""
+    kept: Lease | None = st.session_state.get("lease")
+    if kept is not None and kept.case_id == file.case.id and not _due(kept):
+        return kept, ""
+    since = kept.since if kept is not None and kept.case_id == file.case.id else None
+    try:
+        lease = desk.assistant.claim(file.case.id, since=since, by=desk.reader)
+    except StateError as error:
+        st.session_state.pop("lease", None)
+        return None, lease_words(error, {r.id: r.name for r in desk.assistant.readers()})
+    st.session_state["lease"] = lease
+    return lease, ""
+
+
+def _due(lease: Lease) -> bool:
+    length = lease.until - lease.renewed
+    return datetime.now(UTC) - lease.renewed >= RENEWED_AT * length
+
+
+def renew(desk: Desk) -> bool:
+    """Renew the lease of the open case in time.
+
+    Returns: whether it was lost, so that the page must say so.
+    """
+    lease: Lease | None = st.session_state.get("lease")
+    if lease is None or not _due(lease):
+        return False
+    try:
+        st.session_state["lease"] = desk.assistant.claim(
+            lease.case_id, since=lease.since, by=desk.reader
+        )
+    except StateError:
+        st.session_state.pop("opened", None)
+        return True
+    return False
+
+
+def leave(desk: Desk) -> None:
+    """Leave the open case: its lease is given back, and nothing of it stays in the session."""
+    state = st.session_state
+    lease: Lease | None = state.pop("lease", None)
+    for name in OF_A_CASE:
+        state.pop(name, None)
+    if lease is None:
+        return
+    try:
+        desk.assistant.unclaim(lease.case_id, since=lease.since, by=desk.reader)
+    except StateError:
+        return  # it was lost or the case was signed meanwhile: there is nothing to give back
