@@ -79,7 +79,7 @@ def acts_on(case: OpenCase, at: SentenceRow | None) -> tuple[Act, ...]:
             enabled=asked,
         ),
         Act(
-            label="All that pass",
+            label="All passing",
             key="accept-all",
             shortcut=ALL,
             act=sentences.accept_all,

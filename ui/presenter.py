@@ -267,7 +267,8 @@ def sentence_label(row: SentenceRow) -> str:
     words = inert(one.text)
     if one.decision == "rejected":
         words = f"~~{words}~~"
-    return " ".join(part for part in (mark, urgent, words) if part)
+    score = "".join(f":gray[{probability:.2f}]" for probability, _ in one.bars[:1])
+    return " ".join(part for part in (mark, urgent, words, score) if part)
 
 
 def changed_words(drafted: str, written: str) -> str:

@@ -62,8 +62,9 @@ def show_sentences(desk: Desk, case: OpenCase, rows: tuple[SentenceRow, ...]) ->
             show_impression_form(decide, case)
         for row in groups.get(name, ()):
             digest = f"{case.id} {digests.get(row.id, '')[:8]}"
-            show_row(decide, row, digest, case)
-            if at is not None and row.id == at.id:
+            here = at is not None and row.id == at.id
+            show_row(decide, row, digest, case, here=here)
+            if here:
                 show_detail(desk, case, decide, row, digest)
         if name == FINDINGS:
             show_adding(decide, case.file)
@@ -72,7 +73,12 @@ def show_sentences(desk: Desk, case: OpenCase, rows: tuple[SentenceRow, ...]) ->
 
 
 def show_row(
-    decide: Callable[[Callable[[], Decision]], None], row: SentenceRow, digest: str, case: OpenCase
+    decide: Callable[[Callable[[], Decision]], None],
+    row: SentenceRow,
+    digest: str,
+    case: OpenCase,
+    *,
+    here: bool,
 ) -> None:
     """Show one sentence in a line, with the two decisions that need no words."""
     one, asked = row.statement, not row.follows and not case.held
@@ -98,7 +104,7 @@ def show_row(
             st.button(
                 "Accept",
                 key=f"accept {row.id} {digest}",
-                type="primary" if one.decision is None and one.may_accept else "secondary",
+                type="primary" if here and one.decision is None else "secondary",
                 disabled=not one.may_accept,
                 help="State it" if one.why else None,
                 on_click=decide,
@@ -136,7 +142,8 @@ def show_detail(
             if check.failed:
                 st.error(f"{inert(check.number)}: {inert(check.reason)}")
         if row.verdicts:
-            st.caption("Checks: " + "; ".join(inert(words) for words in row.verdicts) + ".")
+            passed = f"{len(one.told_checks)} checks: {one.passed or 'none passed'}"
+            st.caption(inert(passed), help="; ".join(map(inert, row.verdicts)))
         if row.follows or case.held:
             return
         show_edit(desk, case, decide, row, digest)

@@ -11,6 +11,8 @@ const GROUPS = [
   ["layout", "prior", "link", "planes", "toolCrosshair", "cine"],
   ["fullScreen", "help"],
 ];
+// Those that most studies have no use for take no room where they can't be used
+const SELDOM = new Set(["prior", "link", "planes", "toolCrosshair", "cine"]);
 const ROWS = new Map(KEYS.map((row) => [row.action, row]));
 
 /** Find what a pressed key does; undefined for keys that are the browser's or nobody's. */
@@ -61,9 +63,11 @@ export class Toolbar {
 
   /** Show which buttons are on, and which can't be used now. */
   update({ on, off }) {
+    this.opacity.hidden = !on.overlays;
     for (const [action, made] of this.buttons) {
       if (action in on) made.setAttribute("aria-pressed", String(on[action]));
       made.disabled = off.has(action);
+      made.hidden = made.disabled && SELDOM.has(action);
     }
   }
 

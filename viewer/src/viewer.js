@@ -15,6 +15,12 @@ import { Measuring, Panes, chooseTool, openTools } from "./tools.js";
 
 let count = 0;
 
+/** Have the page's list of sentences show the one that the picture went to; the page names it by this class. */
+function scrollToSentence(id) {
+  const scroll = () => document.querySelector(`.st-key-current-${CSS.escape(id)}`)?.scrollIntoView({ block: "nearest" });
+  setTimeout(scroll, 250); // the page is drawn after the viewer
+}
+
 export class Viewer {
   /** @param {HTMLElement|ShadowRoot} parent */
   constructor(parent) {
@@ -134,7 +140,10 @@ export class Viewer {
       }
     }
     const { shown_statement: shown } = this.study;
-    if (shown && shown !== before.shown_statement) this.showStatement(shown);
+    if (shown && shown !== before.shown_statement) {
+      this.showStatement(shown);
+      scrollToSentence(shown);
+    }
     this.redraw();
   }
 
@@ -329,6 +338,7 @@ export class Viewer {
     if (!this.study?.series.some(({ prior }) => prior)) off.add("prior");
     if (!this.planes && (!drawn || !series || whyNoReformat(series))) off.add("planes");
     if (!this.planes) off.add("toolCrosshair");
+    if (this.panes.length < 2) off.add("link");
     if (!series || series.frames < 2) off.add("cine");
     if (this.planes) for (const name of ["layout", "prior", "turnRight", "mirror"]) off.add(name);
     if (!drawn) for (const name of ["toolLength", "toolAngle", "removeMeasurement", "toolZoom", "toolPan", "oneToOne", "fit"]) off.add(name);

@@ -20,7 +20,7 @@ from ui.open_case import OpenCase
 from ui.presenter import inert
 
 LEASE_LOOKED_AT_S = 60
-SIDES_OF_THE_DESK = (52, 48)  # image and sentences, in percent
+SIDES_OF_THE_DESK = (53, 47)  # image and sentences, in percent
 DRAFT, REPORT, RECORD_VIEW, EARLIER_VIEW, HISTORY = (
     "Draft",
     "Report",
@@ -88,8 +88,9 @@ def show_head(desk: Desk, case: OpenCase, go: Go) -> None:
             go(None)
         with st.popover("Keys", type="tertiary"):
             st.markdown("  \n".join(f"`{one.keys}` {one.does}" for one in PAGE_KEYS))
-    strip = report_words.banner(case.file)
-    st.markdown(f":orange[⚠ {inert(strip)}]" + (f" **{inert(case.held)}**" if case.held else ""))
+    with st.container(key="strip"):
+        held = f" **:red[{inert(case.held)}]**" if case.held else ""
+        st.markdown(f":orange[⚠ {inert(report_words.banner(case.file))}]{held}")
 
 
 def show_notices(case: OpenCase) -> None:
