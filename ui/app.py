@@ -9,11 +9,11 @@ import streamlit as st
 from ui.actions import told
 from ui.desk import Desk
 from ui.open_case import CASE
-from ui.views.reading import show_reading
-from ui.views.worklist import show_worklist
 from ui.reading_room import open_assistant
 from ui.sign_in import signed_in
 from ui.style import STYLE
+from ui.views.reading import show_reading
+from ui.views.worklist import show_worklist
 
 
 def main() -> None:

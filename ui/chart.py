@@ -32,7 +32,7 @@ def show_record(case: OpenCase) -> None:
             "Course of", list(named), key=f"trend {case.id}", format_func=presenter.one_line
         )
         show_trend(named[label])
-    st.dataframe(rows, hide_index=True, width="stretch", key=f"record {case.id}")
+    st.table([{name: inert(value) for name, value in row.items()} for row in rows])
 
 
 def trends(context: ClinicalContext) -> tuple[Trend, ...]:
@@ -91,4 +91,5 @@ def show_history(desk: Desk, case: OpenCase) -> None:
     if "events" not in st.session_state:
         history = desk.assistant.history(case.id, by=desk.reader)
         st.session_state["events"] = presenter.history_rows(history)
-    st.dataframe(st.session_state["events"], hide_index=True, width="stretch")
+    rows: list[dict[str, str]] = st.session_state["events"]
+    st.table([{name: inert(value) for name, value in row.items()} for row in rows])

@@ -30,7 +30,7 @@ from ui.presenter import changed_words, edit_key, inert, sentence_label
 
 SAID = {one.value: one for one in (Assertion.PRESENT, Assertion.POSSIBLE, Assertion.ABSENT)}
 SIDES: dict[str, Side | None] = {"none": None, **{side.value: side for side in Side}}
-NO_CODE = "no reason"
+NO_CODE = "reason to reject …"
 
 
 def rows_of(desk: Desk, case: OpenCase) -> tuple[SentenceRow, ...]:
@@ -147,8 +147,6 @@ def show_detail(
         if row.follows or case.held:
             return
         show_edit(desk, case, decide, row, digest)
-        if not row.by_hand and not one.why:
-            show_rejection(decide, row, digest)
 
 
 def show_edit(
@@ -166,6 +164,7 @@ def show_edit(
         row.statement.text if kept is None else kept,
         key=field,
         height=72,
+        label_visibility="collapsed",
         on_change=keep,
         args=(desk, case, row.id, field),
     )
@@ -176,6 +175,8 @@ def show_edit(
             on_click=decide,
             args=(partial(edited, row.id, field),),
         )
+        if not row.by_hand and not row.statement.why:
+            show_rejection(decide, row, digest)
         if kept is not None and kept != row.statement.text:
             st.caption(":orange[Unsaved words of yours: they are kept, and decide nothing yet.]")
 
@@ -185,20 +186,20 @@ def show_rejection(
 ) -> None:
     """Offer to reject for a reason of the table."""
     reasons = rejection_reasons()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.selectbox(
-            "Reject because of",
-            [NO_CODE, *reasons],
-            format_func=lambda code: reasons[code].words if code in reasons else NO_CODE,
-            key=f"reason {row.id} {digest}",
-            width=220,
-        )
-        st.button(
-            "Reject for this reason",
-            key=f"reject-for {row.id} {digest}",
-            on_click=decide,
-            args=(partial(rejected, row.id, f"reason {row.id} {digest}"),),
-        )
+    st.selectbox(
+        "Reason to reject",
+        [NO_CODE, *reasons],
+        format_func=lambda code: reasons[code].words if code in reasons else NO_CODE,
+        key=f"reason {row.id} {digest}",
+        width=190,
+        label_visibility="collapsed",
+    )
+    st.button(
+        "Reject for it",
+        key=f"reject-for {row.id} {digest}",
+        on_click=decide,
+        args=(partial(rejected, row.id, f"reason {row.id} {digest}"),),
+    )
 
 
 def show_impression_form(decide: Callable[[Callable[[], Decision]], None], case: OpenCase) -> None:

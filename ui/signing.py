@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -33,10 +34,7 @@ def ask(desk: Desk, case: OpenCase) -> None:
 
 def show_question(desk: Desk, case: OpenCase) -> None:
     """Show the report as it will leave, for whom and by whom, and ask once."""
-    case_id, statements, confirmation, shown = st.session_state["signing"]
-    if case_id != case.id:
-        st.session_state.pop("signing")
-        return
+    statements = st.session_state["signing"][1]
     summary = signing_summary(case.file, case.identity, desk.reader)
     st.markdown("##### Sign this report?")
     st.markdown(f"For **{inert(summary.patient)}**  \n{inert(summary.study)}")
@@ -48,35 +46,41 @@ def show_question(desk: Desk, case: OpenCase) -> None:
         st.warning(inert(heed), icon=":material/warning:")
     words = presenter.report_words(statements, case.view.not_evaluated)
     st.code(words, language=None, wrap_lines=True)
+
+
+def show_confirmation(desk: Desk, case: OpenCase) -> None:
+    """Show who signs for whom in one row, under the text: the box first, then the button."""
+    _, _, confirmation, shown = st.session_state["signing"]
     key = f"{case.id} {shown.digest[:8]}"
-    with st.container(horizontal=True):
-        if confirmation is not None:
-            sign = partial(
-                desk.assistant.sign,
-                case.id,
-                by=desk.reader,
-                shown=shown,
-                confirmation=confirmation,
-            )
-            st.checkbox("This is the patient whose images I read", key=f"same {key}")
-            st.button(
-                "Sign now",
-                type="primary",
-                key=f"sign-now {key}",
-                disabled=not st.session_state[f"same {key}"],
-                on_click=acted,
-                args=(sign,),
-            )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        act: Callable[[], object]
+        if confirmation is None:
+            label, same = "Leave it to an attending's signature", True
+            act = partial(desk.assistant.propose, case.id, by=desk.reader, shown=shown)
         else:
-            propose = partial(desk.assistant.propose, case.id, by=desk.reader, shown=case.shown)
-            st.button(
-                "Leave it to an attending's signature",
-                type="primary",
-                key=f"propose {key}",
-                on_click=acted,
-                args=(propose,),
+            label = "Sign now"
+            same = st.checkbox("This is the patient whose images I read", key=f"same {key}")
+            act = partial(
+                desk.assistant.sign, case.id, by=desk.reader, shown=shown, confirmation=confirmation
             )
+        st.button(
+            label,
+            type="primary",
+            key=f"sign-now {key}",
+            disabled=not same,
+            on_click=acted,
+            args=(act,),
+        )
         st.button("Back", key=f"back {key}", on_click=_back)
+
+
+def asked(case: OpenCase) -> bool:
+    """Tell whether the question before a signature stands open for this case, as it is shown."""
+    kept = st.session_state.get("signing")
+    if kept is not None and (kept[0], kept[3].digest) != (case.id, case.shown.digest):
+        st.session_state.pop("signing")  # what was asked about is not what is shown any more
+        return False
+    return kept is not None
 
 
 def _back() -> None:

@@ -16,7 +16,8 @@ STYLE = """<style>
 {color: #aab4bc; opacity: 1}
 .stMain .stButton button, .stMain .stPopover button, .stMain .stDownloadButton button \
 {min-height: 1.75rem; padding: 0 .55rem; font-size: .87rem}
-.stMain button[kind="primary"]:not(:disabled), .stMain button[kind="primary"]:not(:disabled) * {color: #06171b}
+.stMain button[kind="primary"]:not(:disabled), .stMain button[kind="primary"]:not(:disabled) * \
+{color: #06171b}
 .st-key-bar {border-bottom: 1px solid #2b3238; padding-bottom: .15rem}
 .st-key-bar [data-testid="stPageLink"] a {padding: .1rem .55rem}
 .st-key-bar .stMarkdown p, .st-key-head .stMarkdown p {white-space: nowrap}
@@ -31,4 +32,5 @@ normal; height: auto; padding-left: 0}
 [class*="st-key-current-"] textarea {min-height: 3.2rem}
 .st-key-panel, div:has(> .st-key-panel) {height: calc(100vh - 14rem) !important; \
 min-height: 20rem; flex-basis: auto !important}
+.st-key-panel td, .st-key-panel th {font-size: .8rem; padding: .2rem .35rem}
 </style>"""

@@ -151,7 +151,11 @@ def show_panel(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
             show_versions(desk.assistant, case.file, case.file.report, desk.reader, case.identity)
         else:
             show_draft(desk, case, rows)
-    if case.file.report is None and case.view.drafted:
+    if case.file.report is not None or not case.view.drafted:
+        return
+    if shown == first and signing.asked(case):
+        signing.show_confirmation(desk, case)
+    else:
         show_bar(desk, case, sentences.current(rows), partial(signing.ask, desk, case))
 
 
@@ -168,7 +172,7 @@ def show_draft(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
         st.caption(inert(view.without_draft))
         st.button("Draft", key=f"draft {case.id}", type="primary", on_click=acted, args=(draft,))
         return
-    if "signing" in st.session_state:
+    if signing.asked(case):
         signing.show_question(desk, case)
         return
     if view.suspected:
