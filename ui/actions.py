@@ -10,6 +10,8 @@ import streamlit as st
 from medmm.domain.errors import MedmmError
 from ui import presenter
 
+FAILED = "failed"
+
 
 @contextmanager
 def told() -> Iterator[None]:
@@ -31,7 +33,32 @@ def forget() -> None:
 
 
 def acted(verb: Callable[[], object]) -> None:
-    """Do a verb, say what went wrong, and read the case again."""
-    with told(), st.spinner("Working …"):
+    """Do a verb in a callback, and have the case read again; what went wrong is told by the page.
+
+    A callback draws nothing itself: where a part of the page is drawn anew, Streamlit does not say
+    where that would stand.
+    """
+    tried(verb)
+    forget()
+
+
+def tried(verb: Callable[[], object]) -> None:
+    """Do a verb in a callback that changes nothing of the case; the page tells what went wrong."""
+    try:
         verb()
-        forget()
+    except MedmmError as error:
+        st.session_state[FAILED] = presenter.error_lines(error)
+
+
+def kept_after(name: str, verb: Callable[[], object]) -> None:
+    """Do a verb in a callback, and keep what it gives in the session under a name."""
+    found: list[object] = []
+    acted(lambda: found.append(verb()))
+    if found:
+        st.session_state[name] = found[0]
+
+
+def show_failed() -> None:
+    """Show what went wrong in the last step of the reader, once."""
+    if lines := st.session_state.pop(FAILED, None):
+        st.error("  \n".join(lines))

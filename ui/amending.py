@@ -14,7 +14,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import CaseFile, Reader, SignedReport
 from medmm.domain.shown import Shown
 from ui import presenter, report_words
-from ui.actions import acted, told
+from ui.actions import acted, kept_after
 from ui.presenter import inert
 
 
@@ -44,11 +44,11 @@ def show_versions(
         with st.popover("Addendum …"):
             st.text_area("What is to be added", key=f"addendum text {key}")
             st.text_input("Reason", key=f"addendum reason {key}")
-            st.button("Sign the addendum", key="addendum", on_click=added, args=what)
+            st.button("Sign the addendum", key=f"addendum {key}", on_click=added, args=what)
         with st.popover("Withdraw …"):
             st.caption("Entered in error: no finding of it is valid any more, for good.")
             st.text_input("Reason", key=f"withdraw reason {key}")
-            st.button("Withdraw the report", key="withdraw", on_click=withdrawn, args=what)
+            st.button("Withdraw the report", key=f"withdraw {key}", on_click=withdrawn, args=what)
 
 
 def show_amending(
@@ -72,14 +72,15 @@ def show_amending(
         st.text_input("Reason", key=f"amend reason {key}")
         st.checkbox("What stood there was wrong", key=f"amend correction {key}")
         ask = partial(asked, assistant, file, reader, key)
-        st.button("Show what will be signed", key="amend", on_click=ask)
+        st.button("Show what will be signed", key=f"amend {key}", on_click=ask)
         st.caption("Several changes in one version: `medmm amend`.")
 
 
 def asked(assistant: Assistant, file: CaseFile, reader: Reader, key: str) -> None:
     """Keep what would be signed for the question, since the reader wants to amend."""
     state = st.session_state
-    with told():
+
+    def asked_for() -> tuple[object, ...]:
         decision = report_words.changing(
             state[f"amend what {key}"],
             state.get(f"amend statement {key}", ""),
@@ -87,7 +88,9 @@ def asked(assistant: Assistant, file: CaseFile, reader: Reader, key: str) -> Non
         )
         statements = assistant.to_sign(file.case.id, by=reader, decisions=[decision])
         how = state[f"amend reason {key}"], state[f"amend correction {key}"]
-        state["amending"] = (decision, *how, statements)
+        return decision, *how, statements
+
+    kept_after("amending", asked_for)
 
 
 def show_question(
@@ -104,12 +107,14 @@ def show_question(
     )
     st.info(inert(report_words.amending_question(reader, identity, report, reason)))
 
-    shown = Shown.of(file, identity)
+    shown, key = Shown.of(file, identity), f"{file.case.id} {report.version}"
     amend = partial(assistant.amend, file.case.id, [decision], reason=reason, shown=shown)
     act = partial(acted, partial(amend, correction=correction, by=reader))
     with st.container(horizontal=True):
-        st.button("Sign the amendment", type="primary", key="amend now", on_click=act)
-        st.button("Back", key="back", on_click=lambda: st.session_state.pop("amending", None))
+        st.button("Sign the amendment", type="primary", key=f"amend now {key}", on_click=act)
+        st.button(
+            "Back", key=f"back {key}", on_click=lambda: st.session_state.pop("amending", None)
+        )
 
 
 def added(assistant: Assistant, shown: Shown, reader: Reader, key: str) -> None:

@@ -23,7 +23,7 @@ from medmm.presentation.sentence_rows import (
 )
 from medmm.presentation.suspicion_words import ALSO_NOTE
 from ui import own_words
-from ui.actions import acted, told
+from ui.actions import acted, tried
 from ui.desk import Desk
 from ui.open_case import OpenCase
 from ui.presenter import changed_words, edit_key, inert, sentence_label
@@ -259,9 +259,9 @@ def unfinished(desk: Desk, case: OpenCase) -> dict[str, str]:
 
 def keep(desk: Desk, case: OpenCase, name: str, field: str) -> None:
     """Keep what stands in a field, so that a lost connection loses none of it."""
-    with told():
-        text = st.session_state[field]
-        desk.assistant.keep_unfinished(case.id, name, text, by=desk.reader, shown=case.shown)
+    text = st.session_state[field]
+    keeping = desk.assistant.keep_unfinished
+    tried(lambda: keeping(case.id, name, text, by=desk.reader, shown=case.shown))
 
 
 def added(finding: str | None, key: str) -> Add:

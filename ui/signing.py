@@ -10,7 +10,7 @@ import streamlit as st
 from medmm.domain.roles import may
 from medmm.presentation.signing_summary import signing_summary
 from ui import own_words, presenter
-from ui.actions import acted, told
+from ui.actions import acted, kept_after
 from ui.desk import Desk
 from ui.open_case import OpenCase
 from ui.presenter import inert
@@ -24,12 +24,15 @@ FORMATS = (
 
 def ask(desk: Desk, case: OpenCase) -> None:
     """Keep what a signature would take for the question, since the reader wants to sign."""
-    with told():
+
+    def asked_for() -> tuple[object, ...]:
         statements = desk.assistant.to_sign(case.id, by=desk.reader)
         confirmation = None
         if may("confirm", desk.reader):
             confirmation = desk.assistant.confirm(case.id, by=desk.reader, shown=case.shown)
-        st.session_state["signing"] = (case.id, statements, confirmation, case.shown)
+        return case.id, statements, confirmation, case.shown
+
+    kept_after("signing", asked_for)
 
 
 def show_question(desk: Desk, case: OpenCase) -> None:

@@ -12,7 +12,7 @@ from medmm.domain.notices import FOR_THE_RECORD_TITLE
 from medmm.domain.worklist import ALL_CASES
 from medmm.presentation import opinion_words
 from ui import chart, images, open_case, presenter, report_words, sentences, signing
-from ui.actions import acted, told
+from ui.actions import acted, show_failed, told
 from ui.amending import show_versions
 from ui.decision_bar import EARLIER, NEXT_CASE, PAGE_KEYS, RECORD, WORKLIST, show_bar, show_steps
 from ui.desk import Desk
@@ -52,6 +52,7 @@ def show_case(desk: Desk, case_id: str, go: Go) -> None:
     """Show one case; a decision redraws it and nothing else."""
     with told():
         case = open_case.opened(desk, case_id)
+        show_failed()
         show_head(desk, case, go)
         left, right = st.columns(SIDES_OF_THE_DESK, gap="small")
         rows = sentences.rows_of(desk, case)
