@@ -91,7 +91,8 @@ def show_head(desk: Desk, case: OpenCase, go: Go) -> None:
             st.markdown("  \n".join(f"`{one.keys}` {one.does}" for one in PAGE_KEYS))
     with st.container(key="strip"):
         held = f" **:red[{inert(case.held)}]**" if case.held else ""
-        st.markdown(f":orange[⚠ {inert(report_words.banner(case.file))}]{held}")
+        anew = f" :gray[{open_case.ANEW}]" if open_case.came_anew() else ""
+        st.markdown(f":orange[⚠ {inert(report_words.banner(case.file))}]{held}{anew}")
 
 
 def show_notices(case: OpenCase) -> None:
@@ -144,7 +145,7 @@ def show_panel(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
         if shown == RECORD_VIEW:
             chart.show_record(case)
         elif shown == EARLIER_VIEW:
-            chart.show_earlier(case)
+            chart.show_earlier(desk, case)
         elif shown == HISTORY:
             chart.show_history(desk, case)
         elif case.file.report is not None:
