@@ -51,6 +51,6 @@ def _series_of(case_id: str, desk: Desk) -> tuple[ViewerSeries, ...]:
     """Open an earlier case for its images, which is a look of its own, by links of its own."""
     file = desk.assistant.case(case_id, by=desk.reader)
     links, modality = case_links(file, desk.reader), file.case.study.modality
-    return tuple(
-        viewer_series(volume, modality, links, prior=True) for volume in presenter.pictures(file)
-    )
+    found = (viewer_series(v, modality, links, prior=True) for v in presenter.pictures(file))
+    # the same pixels may stand in two studies, and are two pictures in the viewer
+    return tuple(replace(series, id=f"prior {series.id}") for series in found)
