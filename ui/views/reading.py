@@ -14,8 +14,9 @@ from medmm.presentation import opinion_words
 from ui import chart, images, open_case, presenter, report_words, sentences, signing
 from ui.actions import acted, show_failed, told
 from ui.amending import show_versions
-from ui.decision_bar import EARLIER, NEXT_CASE, PAGE_KEYS, RECORD, WORKLIST, show_bar, show_steps
+from ui.decision_bar import show_bar, show_steps
 from ui.desk import Desk
+from ui.keys import EARLIER, NEXT_CASE, PAGE_KEYS, RECORD, WORKLIST
 from ui.open_case import OpenCase
 from ui.presenter import inert
 
