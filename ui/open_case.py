@@ -19,6 +19,7 @@ from medmm.domain.report import CaseFile, CaseState
 from medmm.domain.roles import may
 from medmm.domain.shown import Shown
 from medmm.presentation.case_view import CaseView, case_view
+from ui.actions import WENT
 from ui.desk import Desk
 from ui.presenter import lease_words
 
@@ -111,12 +112,12 @@ def opened(desk: Desk, case_id: str) -> OpenCase:
 
 def went() -> None:
     """Note that this session came to its case by itself, and not by a page that was open before."""
-    st.session_state["went"] = True
+    st.session_state[WENT] = True
 
 
 def came_anew() -> bool:
     """Tell whether the page found its case in the address: after a reload, a restart, a link."""
-    return "went" not in st.session_state
+    return WENT not in st.session_state
 
 
 def _held(desk: Desk, file: CaseFile) -> tuple[Lease | None, str]:
