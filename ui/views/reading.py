@@ -83,8 +83,12 @@ def show_head(desk: Desk, case: OpenCase, go: Go) -> None:
             with st.popover(f"{len(view.warnings)} warnings", icon=":material/warning:"):
                 show_notices(case)
         st.space("stretch")
-        kind = "primary" if view.signed else "secondary"
-        if st.button("Next case", key=f"next {case.id}", shortcut=NEXT_CASE, type=kind):
+        if st.button(
+            "Next case",
+            key=f"next {case.id}",
+            shortcut=NEXT_CASE,
+            type="primary" if view.signed else "secondary",
+        ):
             following_case(desk, case, go)
         if st.button("Worklist", key=f"leave {case.id}", shortcut=WORKLIST):
             open_case.leave(desk)
