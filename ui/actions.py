@@ -11,6 +11,7 @@ from medmm.domain.errors import MedmmError
 from ui import presenter
 
 FAILED = "failed"
+WENT = "went"  # whether this session has acted, or came to its case by itself
 
 
 @contextmanager
@@ -39,6 +40,7 @@ def acted(verb: Callable[[], object]) -> None:
     where that would stand.
     """
     tried(verb)
+    st.session_state[WENT] = True
     forget()
 
 

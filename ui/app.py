@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from ui import open_case
 from ui.actions import told
 from ui.desk import Desk
 from ui.open_case import CASE
@@ -43,6 +44,7 @@ def pages_of(desk: Desk) -> list[st.Page]:
     def go(case_id: str | None) -> None:
         if case_id is None:
             st.switch_page(worklist)
+        open_case.went()
         st.switch_page(reading, query_params={CASE: case_id})
 
     worklist = st.Page(

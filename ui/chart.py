@@ -75,15 +75,49 @@ def _iso(text: str) -> str:
     return text[:19]
 
 
-def show_earlier(case: OpenCase) -> None:
-    """Show the earlier studies of this patient, with what was read of them."""
+def show_earlier(desk: Desk, case: OpenCase) -> None:
+    """Show the earlier studies of this patient, the report of one, and offer its images beside."""
     priors = case.file.case.priors
     if not priors:
         st.caption("No earlier study of this patient is here.")
         return
     st.markdown(f"##### Earlier studies ({len(priors)})")
-    for line in presenter.prior_lines(case.file):
+    for number, (prior, line) in enumerate(
+        zip(priors, presenter.prior_lines(case.file), strict=True)
+    ):
         st.markdown(inert(line))
+        with st.container(horizontal=True, gap="small"):
+            if prior.report_id:
+                st.button(
+                    "Report",
+                    key=f"prior report {number} {case.id}",
+                    on_click=show_of,
+                    args=("prior_report", prior.report_id),
+                )
+            if prior.case_id:
+                st.button(
+                    "Images beside",
+                    key=f"prior images {number} {case.id}",
+                    on_click=show_of,
+                    args=("beside", prior.case_id),
+                )
+    newest = next((prior.report_id for prior in priors if prior.report_id), None)
+    if report_id := st.session_state.get("prior_report", newest):
+        show_prior_report(desk, report_id)
+
+
+def show_of(name: str, chosen: str) -> None:
+    """Choose the earlier report, or the earlier case whose images stand beside."""
+    st.session_state[name] = chosen
+
+
+def show_prior_report(desk: Desk, report_id: str) -> None:
+    """Show an earlier report; a look at it leaves an entry."""
+    kept = st.session_state.get("prior_text")
+    if kept is None or kept[0] != report_id:
+        text = desk.assistant.render(report_id, format="text", by=desk.reader)
+        kept = st.session_state["prior_text"] = (report_id, text)
+    st.code(kept[1], language=None, wrap_lines=True)
 
 
 def show_history(desk: Desk, case: OpenCase) -> None:

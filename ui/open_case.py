@@ -19,6 +19,7 @@ from medmm.domain.report import CaseFile, CaseState
 from medmm.domain.roles import may
 from medmm.domain.shown import Shown
 from medmm.presentation.case_view import CaseView, case_view
+from ui.actions import WENT
 from ui.desk import Desk
 from ui.presenter import lease_words
 
@@ -35,7 +36,12 @@ OF_A_CASE = (
     "report_of",
     "events",
     "viewer",
+    "beside",
+    "prior_report",
+    "prior_text",
 )
+# After a restart of the server, or long offline, Streamlit forgets a click without a word
+ANEW = "The page was opened anew: what was pressed just before counts only if it shows here."
 RENEWED_AT = 0.5  # of a lease's length
 FREE = (CaseState.SIGNED, CaseState.AMENDED, CaseState.WITHDRAWN)  # nothing to hold there
 
@@ -102,6 +108,16 @@ def opened(desk: Desk, case_id: str) -> OpenCase:
         )
     found: OpenCase = state["opened"]
     return found
+
+
+def went() -> None:
+    """Note that this session came to its case by itself, and not by a page that was open before."""
+    st.session_state[WENT] = True
+
+
+def came_anew() -> bool:
+    """Tell whether the page found its case in the address: after a reload, a restart, a link."""
+    return WENT not in st.session_state
 
 
 def _held(desk: Desk, file: CaseFile) -> tuple[Lease | None, str]:

@@ -42,6 +42,7 @@ from medmm.models.outside.intensity import RULES
 from medmm.models.outside.schema import schema_rows
 from tests.docs.conformance import conformance_md
 from tests.docs.mr_figures import mr_md, mr_page_md
+from ui.keys import PAGE_KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -525,6 +526,11 @@ def viewer_keys_md() -> str:
     return table(["", "key", "what it does"], rows)
 
 
+def page_keys_md() -> str:
+    """The keys of the reading page, from the table that it shows."""
+    return table(["key", "what it does"], [[f"`{one.keys}`", one.does] for one in PAGE_KEYS])
+
+
 WITH_FIGURES: dict[str, Callable[[], str]] = {
     "README.md": headline_md,
     "docs/limitations.md": figures_md,
@@ -533,6 +539,7 @@ WITH_FIGURES: dict[str, Callable[[], str]] = {
     "docs/outside-models.md": outside_md,
     "docs/site-acceptance.md": acceptance_md,
     "docs/viewer.md": viewer_keys_md,
+    "docs/reading-room.md": page_keys_md,
 }
 
 

@@ -14,8 +14,9 @@ from medmm.presentation import opinion_words
 from ui import chart, images, open_case, presenter, report_words, sentences, signing
 from ui.actions import acted, show_failed, told
 from ui.amending import show_versions
-from ui.decision_bar import EARLIER, NEXT_CASE, PAGE_KEYS, RECORD, WORKLIST, show_bar, show_steps
+from ui.decision_bar import show_bar, show_steps
 from ui.desk import Desk
+from ui.keys import EARLIER, NEXT_CASE, PAGE_KEYS, RECORD, WORKLIST
 from ui.open_case import OpenCase
 from ui.presenter import inert
 
@@ -82,7 +83,12 @@ def show_head(desk: Desk, case: OpenCase, go: Go) -> None:
             with st.popover(f"{len(view.warnings)} warnings", icon=":material/warning:"):
                 show_notices(case)
         st.space("stretch")
-        if st.button("Next case", key=f"next {case.id}", shortcut=NEXT_CASE):
+        if st.button(
+            "Next case",
+            key=f"next {case.id}",
+            shortcut=NEXT_CASE,
+            type="primary" if view.signed else "secondary",
+        ):
             following_case(desk, case, go)
         if st.button("Worklist", key=f"leave {case.id}", shortcut=WORKLIST):
             open_case.leave(desk)
@@ -91,7 +97,8 @@ def show_head(desk: Desk, case: OpenCase, go: Go) -> None:
             st.markdown("  \n".join(f"`{one.keys}` {one.does}" for one in PAGE_KEYS))
     with st.container(key="strip"):
         held = f" **:red[{inert(case.held)}]**" if case.held else ""
-        st.markdown(f":orange[⚠ {inert(report_words.banner(case.file))}]{held}")
+        anew = f" :gray[{open_case.ANEW}]" if open_case.came_anew() else ""
+        st.markdown(f":orange[⚠ {inert(report_words.banner(case.file))}]{held}{anew}")
 
 
 def show_notices(case: OpenCase) -> None:
@@ -144,7 +151,7 @@ def show_panel(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
         if shown == RECORD_VIEW:
             chart.show_record(case)
         elif shown == EARLIER_VIEW:
-            chart.show_earlier(case)
+            chart.show_earlier(desk, case)
         elif shown == HISTORY:
             chart.show_history(desk, case)
         elif case.file.report is not None:

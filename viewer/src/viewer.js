@@ -139,6 +139,8 @@ export class Viewer {
         if (pane.target) pane.target.series = this.frames.series.get(pane.target.series.id) ?? newest;
       }
     }
+    const isPrior = ({ prior }) => prior;
+    if (this.study.series.some(isPrior) && !before.series.some(isPrior) && !this.isPriorBeside()) this.act("prior");
     const { shown_statement: shown } = this.study;
     if (shown && shown !== before.shown_statement) {
       this.showStatement(shown);
