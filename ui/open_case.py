@@ -19,7 +19,7 @@ from medmm.domain.report import CaseFile, CaseState
 from medmm.domain.roles import may
 from medmm.domain.shown import Shown
 from medmm.presentation.case_view import CaseView, case_view
-from ui.actions import WENT
+from ui.actions import FAILED, WENT
 from ui.desk import Desk
 from ui.presenter import lease_words
 
@@ -125,7 +125,8 @@ def _held(desk: Desk, file: CaseFile) -> tuple[Lease | None, str]:
     if file.state in FREE or not may("claim", desk.reader):
         return None, ""
     kept: Lease | None = st.session_state.get("lease")
-    if kept is not None and kept.case_id == file.case.id and not _due(kept):
+    sure = FAILED not in st.session_state  # an act may have failed because somebody took it
+    if sure and kept is not None and kept.case_id == file.case.id and not _due(kept):
         return kept, ""
     since = kept.since if kept is not None and kept.case_id == file.case.id else None
     try:
