@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from medmm.domain.errors import StateError
+from medmm.domain.errors import PermissionDenied, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.lease import Lease
-from medmm.domain.report import CaseFile, CaseState
+from medmm.domain.report import CaseFile, CaseState, Reader
 from medmm.domain.roles import may
 from medmm.domain.shown import Shown
 from medmm.presentation.case_view import CaseView, case_view
@@ -134,7 +134,7 @@ def _held(desk: Desk, file: CaseFile) -> tuple[Lease | None, str]:
     except StateError as error:
         st.session_state.pop("lease", None)
         return None, lease_words(error, {r.id: r.name for r in desk.assistant.readers()})
-    st.session_state["lease"] = lease
+    st.session_state["lease"], st.session_state["lease_by"] = lease, desk.reader
     return lease, ""
 
 
@@ -162,14 +162,18 @@ def renew(desk: Desk) -> bool:
 
 
 def leave(desk: Desk) -> None:
-    """Leave the open case: its lease is given back, and nothing of it stays in the session."""
+    """Leave the open case: its lease is given back, and nothing of it stays in the session.
+
+    It is given back by who took it: another may read here by now.
+    """
     state = st.session_state
     lease: Lease | None = state.pop("lease", None)
+    holder: Reader = state.pop("lease_by", desk.reader)
     for name in OF_A_CASE:
         state.pop(name, None)
     if lease is None:
         return
     try:
-        desk.assistant.unclaim(lease.case_id, since=lease.since, by=desk.reader)
-    except StateError:
-        return  # it was lost or the case was signed meanwhile: there is nothing to give back
+        desk.assistant.unclaim(lease.case_id, since=lease.since, by=holder)
+    except (StateError, PermissionDenied):
+        return  # lost, or the case was signed, or the holder may not any more: it ends by itself
