@@ -230,6 +230,12 @@ def fact_rows(context: ClinicalContext | None) -> list[dict[str, str]]:
     ]
 
 
+def rows_with(rows: list[dict[str, str]], words: str) -> list[dict[str, str]]:
+    """List the rows of a table that hold each of some words, in upper case or lower."""
+    wanted = words.casefold().split()
+    return [row for row in rows if all(w in " ".join(row.values()).casefold() for w in wanted)]
+
+
 def _short(detail: str) -> str:
     """Shorten a detail to fit a table.
 

@@ -315,6 +315,14 @@ def test_the_record_table_keeps_status_and_doubt() -> None:
     assert rows["C-reactive protein"]["value"] == "87 mg/L"
 
 
+def test_the_record_is_searched_by_all_words_of_a_row() -> None:
+    rows = presenter.fact_rows(make_case_file().case.context)
+    found = presenter.rows_with(rows, "87  c-REACTIVE")
+    assert [row["fact"] for row in found] == ["C-reactive protein"]
+    assert presenter.rows_with(rows, " ") == rows
+    assert presenter.rows_with(rows, "c-reactive 88") == []
+
+
 def test_a_mirrored_film_mirrors_its_picture() -> None:
     grey = np.random.default_rng(0).random((60, 48)).astype(np.float32)
     plain = film_picture(grey, (0.0, 1.0), None, 0.5)
