@@ -32,7 +32,17 @@ def show_record(case: OpenCase) -> None:
             "Course of", list(named), key=f"trend {case.id}", format_func=presenter.one_line
         )
         show_trend(named[label])
-    st.table([{name: inert(value) for name, value in row.items()} for row in rows])
+    sought = st.text_input(
+        "Find in the record",
+        key=f"find {case.id}",
+        placeholder="Find in the record",
+        label_visibility="collapsed",
+    )
+    found = presenter.rows_with(rows, sought)
+    if found:
+        st.table([{name: inert(value) for name, value in row.items()} for row in found])
+    else:
+        st.caption("Nothing in the record has these words.")
 
 
 def trends(context: ClinicalContext) -> tuple[Trend, ...]:
@@ -125,5 +135,8 @@ def show_history(desk: Desk, case: OpenCase) -> None:
     if "events" not in st.session_state:
         history = desk.assistant.history(case.id, by=desk.reader)
         st.session_state["events"] = presenter.history_rows(history)
+    st.button(
+        "Read again", key=f"events {case.id}", on_click=st.session_state.pop, args=("events", None)
+    )
     rows: list[dict[str, str]] = st.session_state["events"]
     st.table([{name: inert(value) for name, value in row.items()} for row in rows])
