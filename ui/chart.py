@@ -32,15 +32,17 @@ def show_record(case: OpenCase) -> None:
             "Course of", list(named), key=f"trend {case.id}", format_func=presenter.one_line
         )
         show_trend(named[label])
-    find = "Find in the record"
-    words = st.text_input(
-        find, key=f"find {case.id}", placeholder=find, label_visibility="collapsed"
+    sought = st.text_input(
+        "Find in the record",
+        key=f"find {case.id}",
+        placeholder="Find in the record",
+        label_visibility="collapsed",
     )
-    found = presenter.rows_with(rows, words)
-    if not found:
-        st.caption("The record holds nothing of these words.")
-        return
-    st.table([{name: inert(value) for name, value in row.items()} for row in found])
+    found = presenter.rows_with(rows, sought)
+    if found:
+        st.table([{name: inert(value) for name, value in row.items()} for row in found])
+    else:
+        st.caption("Nothing in the record has these words.")
 
 
 def trends(context: ClinicalContext) -> tuple[Trend, ...]:
@@ -134,10 +136,7 @@ def show_history(desk: Desk, case: OpenCase) -> None:
         history = desk.assistant.history(case.id, by=desk.reader)
         st.session_state["events"] = presenter.history_rows(history)
     st.button(
-        "Read the log again",
-        key=f"again {case.id}",
-        type="tertiary",
-        on_click=lambda: st.session_state.pop("events", None),
+        "Read again", key=f"events {case.id}", on_click=st.session_state.pop, args=("events", None)
     )
     rows: list[dict[str, str]] = st.session_state["events"]
     st.table([{name: inert(value) for name, value in row.items()} for row in rows])

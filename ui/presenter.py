@@ -230,10 +230,10 @@ def fact_rows(context: ClinicalContext | None) -> list[dict[str, str]]:
     ]
 
 
-def rows_with(rows: list[dict[str, str]], words: str) -> list[dict[str, str]]:
-    """List the rows of a table that hold each of some words, in upper case or lower."""
-    wanted = words.casefold().split()
-    return [row for row in rows if all(w in " ".join(row.values()).casefold() for w in wanted)]
+def rows_with(rows: list[dict[str, str]], sought: str) -> list[dict[str, str]]:
+    """List the rows that hold every word that is sought, in any case of letters."""
+    words = sought.casefold().split()
+    return [row for row in rows if all(w in " ".join(row.values()).casefold() for w in words)]
 
 
 def _short(detail: str) -> str:

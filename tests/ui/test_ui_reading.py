@@ -187,7 +187,7 @@ def test_the_history_names_who_did_what(page: AppTest) -> None:
     (table,) = (one.value for one in page.table)
     assert {"admit", "draft", "case"} <= set(table["verb"])
     assert "reader\\-1" in set(table["who"])
-    page = press(press(page, "accept-this "), "again ")
+    page = press(press(page, "accept-this "), "events ")
     assert "decide" in set(page.table[0].value["verb"])
 
 
@@ -198,7 +198,7 @@ def test_the_record_is_one_press_away_and_searched(page: AppTest) -> None:
     assert list(page.table[0].value["fact"]) == ["Tuberculosis"]
     page = write(page, "text_input", "find ", "no such fact")
     assert not page.table
-    assert "nothing of these words" in said(page, "caption")
+    assert "Nothing in the record has these words" in said(page, "caption")
 
 
 def test_a_wrong_configuration_is_told_without_traceback(
