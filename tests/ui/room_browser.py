@@ -23,6 +23,7 @@ NO_CHROMIUM = "Debian's chromium is not installed (apt-get install chromium)"
 SIZE = {"width": 1366, "height": 768}
 WAIT_MS = 60_000
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+CONNECTED = f'{IDLE}[data-test-connection-state="CONNECTED"]'
 
 
 class Server:
@@ -90,10 +91,12 @@ class Tab:
         real = (url for url in self.asked if not url.startswith(("data:", "blob:")))
         return {str(urlsplit(url).hostname) for url in real}
 
-    def open(self, case_id: str) -> Tab:
-        """Open a case by its address, with its first image drawn."""
+    def open(self, case_id: str, *, images: bool = True) -> Tab:
+        """Open a case by its address, with its first image drawn if it is to be."""
         self.page.goto(f"{self.server.address}/read?case={case_id}")
-        self.page.locator(".medmm-viewer .pane[data-slice]").first.wait_for()
+        self.page.locator(".st-key-panel").wait_for()
+        if images:
+            self.page.locator(".medmm-viewer .pane[data-slice]").first.wait_for()
         return self.settle()
 
     def settle(self) -> Tab:
@@ -112,6 +115,7 @@ class Tab:
 
     def press(self, start: str) -> Tab:
         """Click a button, and wait until the page has run."""
+        self.page.mouse.move(5, 760)  # away from what shows a tip
         self.button(start).click()
         return self.settle()
 
