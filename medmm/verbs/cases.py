@@ -16,6 +16,7 @@ from medmm.domain.priority import CasePriority, Priority, most_urgent
 from medmm.domain.report import SIGNED_STATES, CaseFile, CaseState, CaseSummary
 from medmm.domain.study import Study, StudyTime
 from medmm.domain.worklist import CaseFilter, Page
+from medmm.verbs import first_reads
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
@@ -63,6 +64,8 @@ def open_case(house: House, call: VerbCall, study_uid: str) -> Case:
                 step.unclaim(other)
                 step.record(call.event("done", other, superseded_by=case_id))
         step.open_case(case, house.clock(), house.settings.site)
+        gone = [other for other, _, after in found.moves if after is CaseState.SUPERSEDED]
+        first_reads.carry_order(step, gone, case_id)
         given = found.same.priority if found.same else None
         priority = _priority(house, study_uid, cases, given)
         if priority is not None and priority != given:
@@ -152,7 +155,10 @@ def prioritise(
 @look("cases", lambda wanted, part: "worklist")
 def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
     """List the cases that are asked for, newest first; see `Assistant.cases`."""
-    return house.store.cases(wanted, part, house.clock())
+    found = house.store.cases(wanted, part, house.clock())
+    hidden = first_reads.withheld(house, call, wanted, found)
+    blind = first_reads.without_suspicions
+    return tuple(blind(one) if one.case_id in hidden else one for one in found)
 
 
 @look("case", lambda case_id, pixels, blind: case_id)
