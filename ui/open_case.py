@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from medmm.domain.errors import StateError
+from medmm.domain.first_read import ReadingMode
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.lease import Lease
 from medmm.domain.report import CaseFile, CaseState
@@ -23,6 +24,7 @@ from ui.actions import WENT
 from ui.desk import Desk
 from ui.presenter import lease_words
 
+DRAFT_WANTED = "draft_wanted"  # the case whose reader wants the draft without a first read
 CASE, STUDY = "case", "study"  # names in the address
 # What a session keeps of the open case
 OF_A_CASE = (
@@ -39,6 +41,7 @@ OF_A_CASE = (
     "beside",
     "prior_report",
     "prior_text",
+    "first_reads",
 )
 # After a restart of the server, or long offline, Streamlit forgets a click without a word
 ANEW = "The page was opened anew: what was pressed just before counts only if it shows here."
@@ -96,7 +99,7 @@ def opened(desk: Desk, case_id: str) -> OpenCase:
         leave(desk)
         state["opened_of"] = (case_id, desk.reader.id)
     if "opened" not in state:
-        file = desk.assistant.case(case_id, by=desk.reader)
+        file = desk.assistant.case(case_id, blind=_blind(desk, case_id), by=desk.reader)
         key = file.case.study.patient_key
         if state.get("identity_of") != key:
             state["identity"] = desk.assistant.identity(key, by=desk.reader)
@@ -118,6 +121,13 @@ def went() -> None:
 def came_anew() -> bool:
     """Tell whether the page found its case in the address: after a reload, a restart, a link."""
     return WENT not in st.session_state
+    return "went" not in st.session_state
+def _blind(desk: Desk, case_id: str) -> bool:
+    """Tell whether the reader is to see images and record alone first."""
+    if st.session_state.get(DRAFT_WANTED) == case_id:
+        return False
+    mode = desk.assistant.reading_mode(case_id, by=desk.reader)
+    return mode is ReadingMode.BLIND_FIRST
 
 
 def _held(desk: Desk, file: CaseFile) -> tuple[Lease | None, str]:

@@ -224,7 +224,9 @@ def reading_mode(house: House, by: By, case_id: str) -> ReadingMode:
 
     It tells nothing of the case: no entry of the log.
     """
-    reader = house.calls.person("record_first_read", by)
+    reader = house.calls.person("case", by)
+    if not may("record_first_read", reader):
+        return ReadingMode.DRAFT_FIRST
     file, found = house.store.case_file(case_id), house.store.first_reads(case_id)
     done = file.state in SIGNED_STATES or file.state is CaseState.SUPERSEDED
     if done or reader.id in {one.id for one in found.readers}:
