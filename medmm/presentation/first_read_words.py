@@ -165,4 +165,3 @@ def sway_lines(sway: DraftSway) -> tuple[str, ...]:
 
 def _findings(number: int) -> str:
     return f"{number} finding{'' if number == 1 else 's'}"
-

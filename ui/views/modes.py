@@ -119,7 +119,12 @@ def show_double_reading(desk: Desk, file: CaseFile) -> None:
         one, other = (inert(reader.name) for reader in found.pair)
         st.table(
             [
-                {"finding": inert(row.finding), one: row.one, f"{other} ": row.other, "": row.standing}
+                {
+                    "finding": inert(row.finding),
+                    one: row.one,
+                    f"{other} ": row.other,
+                    "": row.standing,
+                }
                 for row in rows
             ]
         )
@@ -162,14 +167,12 @@ def _dropped(desk: Desk, case_id: str, key: str) -> None:
 
 def _ordered(desk: Desk, case_id: str, key: str) -> None:
     third = st.session_state[key]
-    acted(
-        lambda: desk.assistant.order_double_reading(case_id, adjudicator=third, by=desk.reader)
-    )
+    acted(lambda: desk.assistant.order_double_reading(case_id, adjudicator=third, by=desk.reader))
     st.session_state.pop("first_reads", None)
 
 
 def _first_reads(desk: Desk, file: CaseFile) -> FirstReads:
-    """Give who read the case first; a look is logged when the case was read anew, not at every run."""
+    """Give who read the case first; the look is logged when the case changed, not at every run."""
     of = (file.case.id, desk.reader.id, file.state, len(file.decisions))
     kept = st.session_state.get("first_reads")
     if kept is None or kept[0] != of:
@@ -192,7 +195,10 @@ def show_teaching(desk: Desk) -> None:
             return
         names = {one.case_id: f"Case {n}: {_what(one)}" for n, one in enumerate(cases, start=1)}
         case_id = st.selectbox(
-            "Case", [None, *names], format_func=lambda one: names.get(one, "Choose a case"), key="teaching"
+            "Case",
+            [None, *names],
+            format_func=lambda one: names.get(one, "Choose a case"),
+            key="teaching",
         )
         if case_id is not None:
             _show_teaching_case(desk, case_id)
@@ -214,7 +220,9 @@ def _teaching_cases(desk: Desk) -> tuple[CaseSummary, ...]:
 def _show_teaching_case(desk: Desk, case_id: str) -> None:
     case = _teaching_case(desk, case_id)
     if case.file is None:
-        st.warning(f"{inert(case.withheld)} It is not shown here.", icon=":material/visibility_off:")
+        st.warning(
+            f"{inert(case.withheld)} It is not shown here.", icon=":material/visibility_off:"
+        )
         return
     left, right = st.columns((55, 45), gap="small")
     with left:
@@ -224,7 +232,11 @@ def _show_teaching_case(desk: Desk, case_id: str) -> None:
         st.markdown(inert(_age(case)))
         read = _form(f"teaching {case_id}", case.file.case.study, "", None)
         st.button(
-            "Compare", key=f"compare {case_id}", type="primary", on_click=_answered, args=(case_id, read)
+            "Compare",
+            key=f"compare {case_id}",
+            type="primary",
+            on_click=_answered,
+            args=(case_id, read),
         )
         if answer := st.session_state.get(f"answer {case_id}"):
             _show_answer(case, *answer)
