@@ -165,7 +165,9 @@ def _signature(report: SignedReport) -> list[str]:
     added = f"; {own} {'is' if own == 1 else 'are'} the reader's own" if own else ""
     models = ", ".join(f"{m.name} ({m.manifest_sha256[:12]})" for m in report.models) or "none"
     when = report.signed_at.isoformat(timespec="seconds")
-    signed = "Adjudicated and signed" if report.independent_reads else "Signed"
+    # Later versions may be another's; the list of versions names who adjudicated
+    adjudicated = report.independent_reads and report.version == 1
+    signed = "Adjudicated and signed" if adjudicated else "Signed"
     return [
         *_independent(report),
         *_preliminary(report),

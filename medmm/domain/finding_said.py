@@ -9,7 +9,7 @@ from medmm.domain.claim import CLAIMS, Assertion
 from medmm.domain.draft import Draft, Section
 from medmm.domain.first_read import FirstRead
 from medmm.domain.reading import Side
-from medmm.domain.report import SignedReport, SignedStatement
+from medmm.domain.report import Add, SignedReport, SignedStatement
 from medmm.domain.suspicion import OwnWords
 from medmm.domain.vocabulary import finding_term, finding_terms
 
@@ -40,13 +40,26 @@ Saids = dict[str, FindingSaid]  # by finding
 
 
 def said_first(read: FirstRead) -> Saids:
-    """Gather what a reader said first: what was chosen, then what the words say beside it."""
-    chosen = [
+    """Gather what a reader said first; see `said_by_choice`."""
+    return said_by_choice(read.findings, read.text)
+
+
+def said_by_choice(findings: Iterable[Add], text: str) -> Saids:
+    """Gather what a person chose, and what the words beside it say of more.
+
+    Of what was chosen without a side, words that claim it too give theirs.
+    """
+    words = said_in_words(text)
+    chosen = gathered(
         FindingSaid(finding=one.finding, assertion=one.assertion, side=one.side)
-        for one in read.findings
+        for one in findings
         if one.finding is not None
-    ]
-    return said_in_words(read.text) | gathered(chosen)
+    )
+    for name, one in chosen.items():
+        beside = words.get(name)
+        if one.side is None and beside is not None and beside.claimed and one.claimed:
+            chosen[name] = replace(one, side=beside.side)
+    return words | chosen
 
 
 def said_in_words(text: str) -> Saids:

@@ -11,10 +11,9 @@ from medmm.domain.errors import StateError
 from medmm.domain.finding_said import (
     FindingSaid,
     Saids,
-    gathered,
+    said_by_choice,
     said_in_draft,
     said_in_report,
-    said_in_words,
 )
 from medmm.domain.influence_of_draft import InfluenceOfDraft, compared
 from medmm.domain.instruction import Pictures
@@ -77,13 +76,8 @@ class TeachingCase:
 
     def compared_with(self, seen: Sequence[Add], text: str = "") -> tuple[InfluenceOfDraft, ...]:
         """Lay what a learner saw beside what was drafted and signed, one row a finding."""
-        chosen = gathered(
-            FindingSaid(finding=one.finding, assertion=one.assertion, side=one.side)
-            for one in seen
-            if one.finding is not None
-        )
         signed = None if self.signed is None else _by_finding(self.signed)
-        return compared(said_in_words(text) | chosen, _by_finding(self.drafted), signed)
+        return compared(said_by_choice(seen, text), _by_finding(self.drafted), signed)
 
 
 def _by_finding(said: Sequence[FindingSaid]) -> Saids:

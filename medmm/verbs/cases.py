@@ -21,6 +21,8 @@ from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
 
+NAMED_AT_MOST = 200  # cases of a look; of a longer list the entry names none
+
 
 def _content_of(house: House, study_uid: str) -> dict[str, object]:
     """Say what a kept study is by its contents.
@@ -156,6 +158,8 @@ def prioritise(
 def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
     """List the cases that are asked for, newest first; see `Assistant.cases`."""
     found = house.store.cases(wanted, part, house.clock())
+    if len(found) <= NAMED_AT_MOST:
+        call.seen["cases"] = " ".join(one.case_id for one in found)
     hidden = first_reads.withheld(house, call, wanted, found)
     blind = first_reads.without_suspicions
     return tuple(blind(one) if one.case_id in hidden else one for one in found)

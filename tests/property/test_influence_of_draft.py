@@ -192,6 +192,8 @@ def test_words_count_as_what_they_say_with_their_sides_and_denials() -> None:
         "Left effusion.", Add.of("Effusion", side=Side.LEFT, assertion=Assertion.POSSIBLE)
     )
     assert said_first(chosen)["Effusion"] == effusion(Side.LEFT, Assertion.POSSIBLE)
+    sideless = read("Left effusion.", Add.of("Effusion", assertion=Assertion.POSSIBLE))
+    assert said_first(sideless)["Effusion"] == effusion(Side.LEFT, Assertion.POSSIBLE)
 
 
 def test_a_draft_counts_with_its_findings_and_not_with_record_or_impression() -> None:

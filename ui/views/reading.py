@@ -10,6 +10,7 @@ import streamlit as st
 
 from medmm.domain.errors import InputError
 from medmm.domain.notices import FOR_THE_RECORD_TITLE
+from medmm.domain.roles import may
 from medmm.domain.worklist import ALL_CASES
 from medmm.presentation import opinion_words
 from ui import chart, images, open_case, presenter, report_words, sentences, signing
@@ -136,7 +137,9 @@ def show_panel(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
     first = FIRST_READ if case.file.blind else REPORT if case.file.report else DRAFT
     key = f"panel {case.id} {first}"
     # the history tells what others decided: it is no blind look
-    more = [] if case.file.blind else [HISTORY, FIRST_READS]
+    more = [] if case.file.blind else [HISTORY]
+    if more and may("first_reads", desk.reader):
+        more.append(FIRST_READS)
     names = [first, RECORD_VIEW, EARLIER_VIEW, *more]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="tabs"):
         for name, shortcut in zip_longest(names, (None, RECORD, EARLIER)):

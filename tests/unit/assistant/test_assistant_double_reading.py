@@ -122,6 +122,11 @@ def test_nobody_decides_or_signs_before_and_only_the_third_one_after(
     assert f"Read independently by ZZREADER-1 ({ONE}, reader) on" in text
     assert f"Read independently by ZZREADER-2 ({TWO}, reader) on" in text
     assert f"Adjudicated and signed by ZZATTENDING-1 ({THIRD}, attending)" in text
+    amended = assistant.amend(case, [MASS], reason="Seen again.", by=OTHER)
+    assert amended.independent_reads == report.independent_reads
+    text = " ".join(assistant.render(amended.id).split())
+    assert f"Signed by ZZATTENDING-2 ({OTHER}, attending)" in text
+    assert "Adjudicated" not in text
     (event,) = [e for e in assistant.history(case) if (e.verb, e.outcome) == ("sign", "done")]
     assert event.details["read_by"] == f"{ONE} {TWO}"
     assert assistant.verify().ok

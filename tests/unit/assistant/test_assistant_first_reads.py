@@ -226,6 +226,7 @@ def test_a_read_says_whether_a_worklist_had_named_what_is_suspected(
 ) -> None:
     assistant.worklist(CaseFilter(suspected=True), by=ONE)
     assert assistant.record_first_read(case, text="Clear.", by=ONE).listed
+    assistant.cases(site="elsewhere", by=TWO)
     assistant.cases(by=DRAFT_FIRST)
     assert assistant.record_first_read(case, text="Clear.", by=DRAFT_FIRST).listed
     assert not assistant.record_first_read(case, text="Clear.", by=TWO).listed
