@@ -103,7 +103,7 @@ def test_a_case_opens_blind_and_the_draft_follows_the_first_read(
     assistant: Assistant, case: str
 ) -> None:
     page = open_on_page()
-    drafted = [s.text for s in kept(assistant).case_file(case).draft.draft.statements]  # type: ignore[union-attr]
+    drafted = [s.text for s in kept(assistant).case_file(case).draft.draft.statements]
     assert not [text for text in drafted if text in said(page)]
     assert not [b for b in page.button if "History" in str(b.key)], "it tells what others decided"
     page = sound(field(page, "multiselect", "read findings").set_value(["Effusion"]).run())

@@ -174,7 +174,7 @@ def test_an_undrafted_case_teaches_nothing_and_roles_are_asked(
 
 
 def test_the_oldest_are_of_one_age(assistant: Assistant, tmp_path: Path) -> None:
-    old = {"PatientBirthDate": "19200101", "BurnedInAnnotation": "NO"}
+    old: dict[str, Any] = {"PatientBirthDate": "19200101", "BurnedInAnnotation": "NO"}
     film = film_file(tmp_path / "in", **{**TOLD, **old})
     case_id = opened(assistant, film)
     assistant.draft(case_id)
