@@ -6,8 +6,8 @@ from functools import partial
 
 import streamlit as st
 
-from ui import open_case
 from medmm.domain.roles import may
+from ui import open_case
 from ui.actions import told
 from ui.desk import Desk
 from ui.open_case import CASE

@@ -122,6 +122,8 @@ def came_anew() -> bool:
     """Tell whether the page found its case in the address: after a reload, a restart, a link."""
     return WENT not in st.session_state
     return "went" not in st.session_state
+
+
 def _blind(desk: Desk, case_id: str) -> bool:
     """Tell whether the reader is to see images and record alone first."""
     if st.session_state.get(DRAFT_WANTED) == case_id:

@@ -49,13 +49,14 @@ def case(assistant: Assistant) -> str:
 
 def view(name: str, case_id: str, reader: str, blind: bool = False) -> None:
     """A page with one view; AppTest runs this text by itself."""
-    from ui.actions import told
+    from ui.actions import show_failed, told
     from ui.desk import Desk
     from ui.reading_room import open_assistant
     from ui.views import modes
 
     assistant = open_assistant()
     desk = Desk(assistant=assistant, reader=assistant.reader_named(reader))
+    show_failed()
     with told():
         if name == "teaching":
             modes.show_teaching(desk)
@@ -180,7 +181,7 @@ def test_teaching_shows_the_answer_after_the_learner_s_own_and_no_patient(
     assert not page.table
     assert not [t for t in finding_terms().values() if t.words in said(page)]
     page = press(page, "compare ")
-    assert "Write what you see first" in said(page)
+    assert "you have not written what you see" in said(page)
     page = sound(field(page, "multiselect", "read findings").set_value(["Mass"]).run())
     page = press(page, "compare ")
     table = page.table[0].value.set_index("finding")

@@ -9,6 +9,7 @@ import streamlit as st
 
 from medmm.domain.double_reading import FirstReads
 from medmm.domain.draft import Assertion
+from medmm.domain.errors import InputError
 from medmm.domain.influence_of_draft import influence_of_draft
 from medmm.domain.reading import Side
 from medmm.domain.report import SIGNED_STATES, Add, CaseFile, CaseState, CaseSummary
@@ -24,7 +25,7 @@ from medmm.presentation.first_read_words import (
 )
 from medmm.presentation.viewer_data import viewer_study
 from ui import own_words
-from ui.actions import acted, told
+from ui.actions import acted, show_failed, told, tried
 from ui.desk import Desk
 from ui.open_case import DRAFT_WANTED
 from ui.presenter import inert
@@ -185,6 +186,7 @@ def _first_reads(desk: Desk, file: CaseFile) -> FirstReads:
 def show_teaching(desk: Desk) -> None:
     """Show cases to learn from: no patient, and the answer after the learner's own."""
     with told():
+        show_failed()
         cases = _teaching_cases(desk)
         st.caption(
             "Signed cases without name, number, date or record. Nothing that you write is kept. A "
@@ -260,12 +262,17 @@ def _teaching_case(desk: Desk, case_id: str) -> TeachingCase:
 
 def _answered(case_id: str, read: ReadForm) -> None:
     """Take the learner's words as they stand now, so that the answer may be shown."""
-    with told():
+
+    def take() -> None:
         findings, text = read.findings(), read.text()
-        if findings or text.strip() or read.nothing():
-            st.session_state[f"answer {case_id}"] = (findings, text)
-        else:
-            st.warning("Write what you see first, or that nothing is suspected.")
+        if not (findings or text.strip() or read.nothing()):
+            raise InputError(
+                "you have not written what you see",
+                remedy="choose findings, write words, or say that nothing is suspected",
+            )
+        st.session_state[f"answer {case_id}"] = (findings, text)
+
+    tried(take)
 
 
 def _show_answer(case: TeachingCase, findings: Sequence[Add], text: str) -> None:
@@ -357,6 +364,5 @@ def _kept_text(desk: Desk, case_id: str) -> str:
 
 def _keep(desk: Desk, case_id: str, field: str) -> None:
     """Keep what stands in the field, so that a lost connection loses none of it."""
-    with told():
-        text = st.session_state[field]
-        desk.assistant.keep_unfinished(case_id, OWN_TEXT, text, by=desk.reader)
+    text = st.session_state[field]
+    tried(lambda: desk.assistant.keep_unfinished(case_id, OWN_TEXT, text, by=desk.reader))
