@@ -1,4 +1,4 @@
-"""What a read, a draft or a report says of each finding of the vocabulary, to compare them."""
+"""What a read, a draft or a report says of each finding, so that they can be compared."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def _side(said: FindingSaid | None) -> object:
 def influence_of_draft(
     read: FirstRead, draft: Draft, report: SignedReport | None
 ) -> tuple[InfluenceOfDraft, ...]:
-    """Compare a first read, the draft and the report, one row a finding that any of them names.
+    """Compare first read, draft and report, one row a finding that any of them names.
 
     Args:
         report: its first version: what is amended later may come from elsewhere; None before the

@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Pictures(Enum):
-    """Which pictures may be shown to whom no name is told, by what images state of text in them.
+    """Which pictures may be shown without a name, by what images state of text in them.
 
     That is Burned In Annotation (0028,0301) of DICOM; most images do not state it.
     """

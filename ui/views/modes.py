@@ -173,7 +173,7 @@ def _ordered(desk: Desk, case_id: str, key: str) -> None:
 
 
 def _first_reads(desk: Desk, file: CaseFile) -> FirstReads:
-    """Give who read the case first; the look is logged when the case changed, not at every run."""
+    """Give who read the case first; the look is logged when the case changed, not each run."""
     of = (file.case.id, desk.reader.id, file.state, len(file.decisions))
     kept = st.session_state.get("first_reads")
     if kept is None or kept[0] != of:

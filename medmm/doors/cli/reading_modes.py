@@ -1,4 +1,4 @@
-"""`medmm case first-read`, `first-reads` and `double-read`: what readers see before a draft."""
+"""`medmm case first-read`, `first-reads`, `double-read`: what readers see before a draft."""
 
 from __future__ import annotations
 
