@@ -61,6 +61,10 @@ def kept_after(name: str, verb: Callable[[], object]) -> None:
 
 
 def show_failed() -> None:
-    """Show what went wrong in the last step of the reader, once."""
-    if lines := st.session_state.pop(FAILED, None):
-        st.error("  \n".join(lines))
+    """Show what went wrong in the last step of the reader, once.
+
+    Its place is always there: what stands below would be made anew otherwise, the viewer too.
+    """
+    with st.container():
+        if lines := st.session_state.pop(FAILED, None):
+            st.error("  \n".join(lines))
