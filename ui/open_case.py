@@ -121,7 +121,6 @@ def went() -> None:
 def came_anew() -> bool:
     """Tell whether the page found its case in the address: after a reload, a restart, a link."""
     return WENT not in st.session_state
-    return "went" not in st.session_state
 
 
 def _blind(desk: Desk, case_id: str) -> bool:

@@ -338,6 +338,7 @@ def _form(key: str, study: Study, text: str, keep: Callable[[str], None] | None)
         list(terms),
         format_func=lambda name: terms[name].words,
         key=f"read findings {key}",
+        select_all=False,  # nobody sees all of them
     )
     for name in form.chosen():
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
