@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from medmm.domain.claim import CLAIMS, Assertion
-from medmm.domain.draft import Draft, Section
+from medmm.domain.draft import Draft, Section, Statement
 from medmm.domain.first_read import FirstRead
 from medmm.domain.reading import Side
 from medmm.domain.report import Add, SignedReport, SignedStatement
@@ -68,14 +68,20 @@ def said_in_words(text: str) -> Saids:
 
 
 def said_in_draft(draft: Draft) -> Saids:
-    """Gather what a draft shows to a reader, with what is also suspected and not stated."""
-    return gathered(
-        FindingSaid(finding=one.finding, assertion=one.assertion, side=one.side)
-        for one in draft.decidable
-        if one.finding in finding_terms()
-        and one.section is Section.FINDINGS
-        and one.assertion in WEIGHT
-    )
+    """Gather what the findings of a draft state."""
+    return gathered(_drafted(draft.statements))
+
+
+def said_beside_draft(draft: Draft) -> Saids:
+    """Gather what is also suspected and not stated, on which nobody has to decide."""
+    return gathered(_drafted(one.statement for one in draft.also_suspected))
+
+
+def _drafted(statements: Iterable[Statement]) -> Iterator[FindingSaid]:
+    for one in statements:
+        known = one.finding in finding_terms() and one.assertion in WEIGHT
+        if known and one.finding is not None and one.section is Section.FINDINGS:
+            yield FindingSaid(finding=one.finding, assertion=one.assertion, side=one.side)
 
 
 def said_in_report(report: SignedReport) -> Saids:

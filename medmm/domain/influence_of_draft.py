@@ -15,6 +15,7 @@ from medmm.domain.draft import Draft
 from medmm.domain.finding_said import (
     FindingSaid,
     Saids,
+    said_beside_draft,
     said_first,
     said_in_draft,
     said_in_report,
@@ -27,6 +28,7 @@ class Difference(Enum):
     """How a first read and a draft differ on a finding."""
 
     DRAFT_ALONE = "the draft claimed it, the reader had not"
+    BESIDE_ALONE = "it was also suspected beside the draft, the reader had not claimed it"
     READER_ALONE = "the reader claimed it, the draft did not"
     OTHER_SIDE = "both claimed it, on different sides"
 
@@ -45,6 +47,7 @@ class InfluenceOfDraft:
 
     Attributes:
         first, drafted, final: None where nothing was said of it.
+        beside: whether the draft does not state it, and it was also suspected beside.
         signed: whether there is a report; without one `final` says nothing.
         listed: as in `FirstRead`.
     """
@@ -53,6 +56,7 @@ class InfluenceOfDraft:
     first: FindingSaid | None
     drafted: FindingSaid | None
     final: FindingSaid | None
+    beside: bool = False
     signed: bool = True
     listed: bool = False
 
@@ -64,7 +68,8 @@ class InfluenceOfDraft:
         only one of them names.
         """
         if not _claimed(self.first):
-            return Difference.DRAFT_ALONE if _claimed(self.drafted) else None
+            alone = Difference.BESIDE_ALONE if self.beside else Difference.DRAFT_ALONE
+            return alone if _claimed(self.drafted) else None
         if not _claimed(self.drafted):
             return Difference.READER_ALONE
         sides = {_side(self.first), _side(self.drafted)}
@@ -104,24 +109,33 @@ def influence_of_draft(
             signature.
     """
     final = None if report is None else said_in_report(report)
-    return compared(said_first(read), said_in_draft(draft), final, listed=read.listed)
+    stated, beside = said_in_draft(draft), said_beside_draft(draft)
+    return compared(said_first(read), stated, final, beside=beside, listed=read.listed)
 
 
 def compared(
-    first: Saids, drafted: Saids, final: Saids | None, *, listed: bool = False
+    first: Saids,
+    stated: Saids,
+    final: Saids | None,
+    *,
+    beside: Saids | None = None,
+    listed: bool = False,
 ) -> tuple[InfluenceOfDraft, ...]:
     """Compare what was said, one row a finding, by name.
 
     Args:
         final: None if no report is signed.
+        beside: what is also suspected; it counts of findings that are not stated.
     """
     signed: Mapping[str, FindingSaid] = final or {}
+    drafted = {**(beside or {}), **stated}
     return tuple(
         InfluenceOfDraft(
             finding=name,
             first=first.get(name),
             drafted=drafted.get(name),
             final=signed.get(name),
+            beside=name in drafted and name not in stated,
             signed=final is not None,
             listed=listed,
         )

@@ -11,6 +11,7 @@ from medmm.domain.errors import StateError
 from medmm.domain.finding_said import (
     FindingSaid,
     Saids,
+    said_beside_draft,
     said_by_choice,
     said_in_draft,
     said_in_report,
@@ -39,14 +40,15 @@ class TeachingCase:
         file: the case as a viewer shows it: blind, without record, identifiers and times. None if
             its images may not be shown; `withheld` says why then.
         age_years: whole years at the study, 90 of all above 89; None if unknown.
-        drafted: what the draft says of each finding; `signed` what the report does, None without
-            one.
+        drafted: what the draft says of each finding; `beside` what is also suspected, `signed` what
+            the report says, None without one.
     """
 
     file: CaseFile | None
     withheld: str
     age_years: int | None
     drafted: tuple[FindingSaid, ...]
+    beside: tuple[FindingSaid, ...]
     signed: tuple[FindingSaid, ...] | None
 
     @classmethod
@@ -71,13 +73,16 @@ class TeachingCase:
             withheld="" if shown else why,
             age_years=_age_years(study),
             drafted=tuple(said_in_draft(file.draft.draft).values()),
+            beside=tuple(said_beside_draft(file.draft.draft).values()),
             signed=None if report is None else tuple(said_in_report(report).values()),
         )
 
     def compared_with(self, seen: Sequence[Add], text: str = "") -> tuple[InfluenceOfDraft, ...]:
         """Lay what a learner saw beside what was drafted and signed, one row a finding."""
         signed = None if self.signed is None else _by_finding(self.signed)
-        return compared(said_by_choice(seen, text), _by_finding(self.drafted), signed)
+        beside = _by_finding(self.beside)
+        seen_first = said_by_choice(seen, text)
+        return compared(seen_first, _by_finding(self.drafted), signed, beside=beside)
 
 
 def _by_finding(said: Sequence[FindingSaid]) -> Saids:

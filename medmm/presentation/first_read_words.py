@@ -15,6 +15,7 @@ from medmm.domain.vocabulary import finding_term
 
 NOT_NAMED, NOT_SIGNED = "not named", "not signed yet"
 AGREE, DIFFER = "agree", "differ"
+BESIDE = " (not stated)"
 LISTED = (
     "A worklist may have named what is suspected before this first read; it is not counted where "
     "drafts are judged by first reads."
@@ -28,6 +29,7 @@ KEPT = "kept against the draft"
 ADDED_ALONE, DROPPED_ALONE = "added, not drafted", "dropped, though drafted"
 BEFORE_SIGNING = {
     Difference.DRAFT_ALONE: "drafted, not in the first read",
+    Difference.BESIDE_ALONE: "also suspected, not in the first read",
     Difference.READER_ALONE: "in the first read, not drafted",
     Difference.OTHER_SIDE: "drafted on another side",
 }
@@ -69,7 +71,7 @@ def change_rows(rows: Iterable[InfluenceOfDraft]) -> tuple[ChangeRow, ...]:
         ChangeRow(
             finding=finding_term(row.finding).words,
             first=said_words(row.first),
-            drafted=said_words(row.drafted),
+            drafted=f"{said_words(row.drafted)}{BESIDE if row.beside else ''}",
             final=said_words(row.final) if row.signed else NOT_SIGNED,
             change=change_words(row),
         )
@@ -123,8 +125,12 @@ def read_lines(read: FirstRead) -> tuple[str, ...]:
     return (f"{clean(read.by.name)} ({read.by.id}), {when}", *filter(None, said))
 
 
-def double_reading_words(found: FirstReads, reader: Reader) -> str:
-    """Say where a double reading stands, and what this reader may do; "" without one."""
+def double_reading_words(found: FirstReads, reader: Reader, signed_by: Reader | None = None) -> str:
+    """Say where a double reading stands, and what this reader may do; "" without one.
+
+    Args:
+        signed_by: who signed the case; None if it is not signed.
+    """
     order = found.order
     if order is None:
         return ""
@@ -134,6 +140,8 @@ def double_reading_words(found: FirstReads, reader: Reader) -> str:
     third = "an attending who is none of the two" if named is None else clean(named.name)
     if found.complete:
         pair = " and ".join(clean(one.name) for one in found.pair)
+        if signed_by is not None:
+            return f"{pair} have read the case; {clean(signed_by.name)} decided and signed."
         return f"{pair} have read the case; {third} decides and signs."
     mine = reader.id in {one.id for one in found.pair}
     done = f"{len(found.pair)} of 2 readers have read the case"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medmm.domain.claim import CLAIMS, Assertion
-from medmm.domain.draft import Draft, ScoreEvidence, Section, Statement
+from medmm.domain.draft import AlsoSuspected, Draft, ScoreEvidence, Section, Statement
 from medmm.domain.finding_said import (
     FindingSaid,
     Saids,
@@ -46,8 +46,8 @@ def of(name: str) -> st.SearchStrategy[FindingSaid]:
 SAIDS: st.SearchStrategy[Saids] = st.fixed_dictionaries(
     {}, optional={name: of(name) for name in (*SIDED, *UNSIDED)}
 )
-ROWS = st.tuples(SAIDS, SAIDS, SAIDS, st.booleans()).flatmap(
-    lambda all_: st.just(compared(all_[0], all_[1], all_[2], listed=all_[3]))
+ROWS = st.tuples(SAIDS, SAIDS, SAIDS, SAIDS, st.booleans()).map(
+    lambda all_: compared(all_[0], all_[1], all_[2], beside=all_[3], listed=all_[4])
 )
 
 
@@ -61,8 +61,10 @@ def test_the_counts_are_those_of_a_second_way_to_count(rows: list[InfluenceOfDra
     counted = draft_sway(rows)
     fair = [row for row in rows if not row.listed]
     alone = [r for r in fair if claims(r.drafted) and not claims(r.first)]
-    one = counted.count(Difference.DRAFT_ALONE)
-    assert (one.differed, one.draft) == (len(alone), sum(claims(r.final) for r in alone))
+    both = [counted.count(how) for how in (Difference.DRAFT_ALONE, Difference.BESIDE_ALONE)]
+    assert sum(one.differed for one in both) == len(alone)
+    assert sum(one.draft for one in both) == sum(claims(r.final) for r in alone)
+    assert both[1].differed == sum(r.beside for r in alone)
     alone = [r for r in fair if claims(r.first) and not claims(r.drafted)]
     one = counted.count(Difference.READER_ALONE)
     assert (one.differed, one.draft) == (len(alone), sum(not claims(r.final) for r in alone))
@@ -213,6 +215,26 @@ def test_a_draft_counts_with_its_findings_and_not_with_record_or_impression() ->
 
 def with_statement(draft: Draft, statement: Statement) -> Draft:
     return make_draft(statements=(*draft.statements, statement))
+
+
+def test_what_is_also_suspected_is_counted_apart_from_what_is_stated() -> None:
+    score = ScoreEvidence(finding="Edema", probability=0.5, threshold=0.4, model="m")
+    beside = Statement(
+        id="u1", section=Section.FINDINGS, text="Possible edema.", assertion=Assertion.POSSIBLE,
+        evidence=(score,), finding="Edema",
+    )  # fmt: skip
+    draft = make_draft(also_suspected=(AlsoSuspected(statement=beside, why="not stated"),))
+    assert "Edema" not in said_in_draft(draft)
+    rows = influence_of_draft(read("Normal heart."), draft, make_signed_report(statements=()))
+    kinds = {one.finding: (one.difference, one.taken) for one in rows}
+    assert kinds["Edema"] == (Difference.BESIDE_ALONE, Taken.READER)
+    assert kinds["Effusion"] == (Difference.DRAFT_ALONE, Taken.READER)
+    (agreed,) = [
+        one
+        for one in influence_of_draft(read("", Add.of("Edema")), draft, None)
+        if one.finding == "Edema"
+    ]
+    assert agreed.difference is None
 
 
 def signed(text: str, drafted: str | None, **coded: object) -> SignedStatement:

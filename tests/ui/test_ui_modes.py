@@ -116,7 +116,7 @@ def test_a_case_opens_blind_and_the_draft_follows_the_first_read(
     assert [(one.finding, one.side) for one in read.findings] == [("Effusion", Side.LEFT)]
     labels = " ".join(str(b.label) for b in page.button).replace("\\", "")
     assert "pleural effusion" in labels, "the sentences of the draft"
-    page = press(page, "panel First reads")
+    page = press(page, "panel History")
     assert "first" in said(page)
 
 

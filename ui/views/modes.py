@@ -114,7 +114,8 @@ def show_first_reads(desk: Desk, file: CaseFile) -> None:
 def show_double_reading(desk: Desk, file: CaseFile) -> None:
     """Show where a double reading stands, with the forms to order and to drop it."""
     found, case_id = _first_reads(desk, file), file.case.id
-    if words := double_reading_words(found, desk.reader):
+    signed_by = file.versions[0].signed_by if file.versions else None
+    if words := double_reading_words(found, desk.reader, signed_by):
         st.info(inert(words))
     if rows := agreement_rows(found):
         one, other = (inert(reader.name) for reader in found.pair)
@@ -229,7 +230,9 @@ def _show_teaching_case(desk: Desk, case_id: str) -> None:
     left, right = st.columns((55, 45), gap="small")
     with left:
         links = case_links(case.file, desk.reader)
-        show_viewer(viewer_study(case.file, links).text(), key=f"teaching viewer {case_id}")
+        show_viewer(
+            viewer_study(case.file, links).text(), key=f"teaching viewer {case_id}", height_px=560
+        )
     with right:
         st.markdown(inert(_age(case)))
         read = _form(f"teaching {case_id}", case.file.case.study, "", None)

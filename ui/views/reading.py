@@ -32,7 +32,7 @@ DRAFT, REPORT, RECORD_VIEW, EARLIER_VIEW, HISTORY = (
     "Earlier",
     "History",
 )
-FIRST_READ, FIRST_READS = "First read", "First reads"
+FIRST_READ = "First read"
 Go = Callable[[str | None], None]
 
 
@@ -138,8 +138,6 @@ def show_panel(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
     key = f"panel {case.id} {first}"
     # the history tells what others decided: it is no blind look
     more = [] if case.file.blind else [HISTORY]
-    if more and may("first_reads", desk.reader):
-        more.append(FIRST_READS)
     names = [first, RECORD_VIEW, EARLIER_VIEW, *more]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="tabs"):
         for name, shortcut in zip_longest(names, (None, RECORD, EARLIER)):
@@ -162,9 +160,9 @@ def show_panel(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
         elif shown == EARLIER_VIEW:
             chart.show_earlier(desk, case)
         elif shown == HISTORY:
+            if may("first_reads", desk.reader):
+                modes.show_first_reads(desk, case.file)
             chart.show_history(desk, case)
-        elif shown == FIRST_READS:
-            modes.show_first_reads(desk, case.file)
         elif case.file.blind:
             modes.show_blind_first(desk, case.file)
         elif case.file.report is not None:
