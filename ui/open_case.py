@@ -93,7 +93,7 @@ def case_in_address(desk: Desk) -> str | None:
 
 
 def opened(desk: Desk, case_id: str) -> OpenCase:
-    """Give the open case; a look at it is logged when it is read, not when the page runs again."""
+    """Give the open case; a look is logged when it is read, not when the page runs again."""
     state = st.session_state
     if state.get("opened_of") != (case_id, desk.reader.id):
         leave(desk)
@@ -114,7 +114,7 @@ def opened(desk: Desk, case_id: str) -> OpenCase:
 
 
 def went() -> None:
-    """Note that this session came to its case by itself, and not by a page that was open before."""
+    """Note that this session came to its case by itself, not by an earlier page."""
     st.session_state[WENT] = True
 
 
