@@ -17,9 +17,11 @@ from medmm.domain.clock import Clock, utc_now
 from medmm.domain.confirmation import Confirmation
 from medmm.domain.critical_result import Communication, Route
 from medmm.domain.directory import Directory
+from medmm.domain.double_reading import DoubleReading, FirstReads
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.draft_version import DraftVersion
 from medmm.domain.drift import DriftReport
+from medmm.domain.first_read import FirstRead, ReadingMode
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.lease import Lease
 from medmm.domain.model_check import ModelCheck
@@ -31,6 +33,7 @@ from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
 from medmm.domain.record_influence import Influence
 from medmm.domain.report import (
+    Add,
     CaseFile,
     CaseState,
     CaseSummary,
@@ -43,6 +46,7 @@ from medmm.domain.report import (
 from medmm.domain.shown import Shown
 from medmm.domain.study import Modality, NotEvaluable, Release, Study
 from medmm.domain.study_inspection import Capabilities, FoundStudy, Inspection, ModelRow
+from medmm.domain.teaching_case import TeachingCase
 from medmm.domain.unfinished_text import UnfinishedText
 from medmm.domain.worklist import ALL_CASES, CaseFilter, Page, SavedFilter, Worklist
 from medmm.verbs import (
@@ -58,6 +62,7 @@ from medmm.verbs import (
     claiming,
     communicating,
     deciding,
+    first_reads,
     inspecting,
     installing,
     opened_house,
@@ -65,6 +70,7 @@ from medmm.verbs import (
     publishing,
     reading,
     reading_room,
+    teaching,
     watching,
     writing,
 )
@@ -1187,6 +1193,124 @@ class Assistant:
             >>> file.state
         """
         return cases.case(self._house, by, case_id, pixels, blind)
+
+    def reading_mode(self, case_id: str, *, by: By) -> ReadingMode:
+        """Say what this reader is to see first of a case: images alone, or the draft too.
+
+        A page asks before it looks at the case. It is no look itself, and leaves no entry.
+
+        Returns: BLIND_FIRST while the reader's setting, or the order to read the case twice, asks
+            for a first read that can still be recorded; else DRAFT_FIRST.
+
+        Example:
+            >>> mode = assistant.reading_mode(case.id, by="reader-1")
+            >>> blind = mode is ReadingMode.BLIND_FIRST
+            >>> file = assistant.case(case.id, blind=blind, by="reader-1")
+        """
+        return first_reads.reading_mode(self._house, by, case_id)
+
+    def record_first_read(
+        self,
+        case_id: str,
+        *,
+        by: By,
+        text: str = "",
+        findings: Sequence[Add] = (),
+        nothing_suspected: bool = False,
+        key: str | None = None,
+    ) -> FirstRead:
+        """Keep what a reader sees in a case before anything read or drafted is shown to them.
+
+        It is never changed. Look at the case with `blind=True` before, and record from that.
+
+        Args:
+            text: the impression in the reader's own words.
+            findings: findings of the vocabulary, each once, as `Add.of` makes them.
+            nothing_suspected: whether the reader suspects nothing; then no finding is claimed.
+
+        Returns: what is kept; its `listed` says whether a worklist may have named to the reader
+            before what is suspected.
+        Raises: StateError if this reader's is kept, has seen the case otherwise than blind as the
+            log says, or would be a third of a double reading, or if the case is signed; InputError
+            if nothing is said, or words and findings contradict each other.
+
+        Example:
+            >>> assistant.case(case.id, blind=True, by="reader-1")
+            >>> seen = [Add.of("Effusion", side=Side.LEFT)]
+            >>> assistant.record_first_read(case.id, findings=seen, by="reader-1")
+        """
+        asked = Asked(by, key)
+        return first_reads.record_first_read(
+            self._house, asked, case_id, text, findings, nothing_suspected
+        )
+
+    def first_reads(self, case_id: str, *, by: By) -> FirstReads:
+        """Show who read a case first, and of that what may be shown to this reader.
+
+        One's own is shown always; of a double reading the others' once both have read; else the
+        others' to who has read first too, and to all once the case is signed.
+
+        Returns: the readers, the reads that are shown, and the order to read twice, if there is
+            one.
+
+        Example:
+            >>> found = assistant.first_reads(case.id, by="reader-1")
+            >>> [row.finding for row in found.agreement if not row.agree]
+        """
+        return first_reads.first_reads(self._house, by, case_id)
+
+    def order_double_reading(
+        self, case_id: str, *, by: By, adjudicator: By | None = None, key: str | None = None
+    ) -> DoubleReading:
+        """Have a case read by two readers independently; a third one decides and signs.
+
+        Until both have recorded a first read nobody decides or signs.
+
+        Args:
+            adjudicator: who decides then; without one any attending who is none of the two.
+
+        Returns: the order.
+        Raises: StateError if it is ordered already, the case is signed, or the adjudicator has read
+            it first; InputError if the adjudicator may not sign.
+
+        Example:
+            >>> assistant.order_double_reading(case.id, by="attending-1")
+        """
+        asked = Asked(by, key)
+        return first_reads.order_double_reading(self._house, asked, case_id, adjudicator)
+
+    def drop_double_reading(
+        self, case_id: str, *, reason: str, by: By, key: str | None = None
+    ) -> DoubleReading:
+        """Take the order to read a case twice back; first reads that were recorded stay.
+
+        Args:
+            reason: why one reading is enough; not empty.
+
+        Returns: the order, with who took it back, when and why.
+        Raises: StateError if the case is not to be read twice, or is signed; InputError without a
+            reason.
+
+        Example:
+            >>> assistant.drop_double_reading(case.id, reason="on leave", by="attending-1")
+        """
+        return first_reads.drop_double_reading(self._house, Asked(by, key), case_id, reason)
+
+    def teaching_case(self, case_id: str, *, by: By) -> TeachingCase:
+        """Show a case to learn from, without who the patient is; one look in the log.
+
+        Name, numbers, dates, record and other identifiers are left out, and images of which it is
+        not known that no text is burned into them.
+
+        Returns: the images, the age in years, and beside them what was drafted and signed of each
+            finding, for a page to show once the learner has written what they see.
+        Raises: StateError if the case has no draft to compare with.
+
+        Example:
+            >>> case = assistant.teaching_case(case.id, by="resident-1")
+            >>> rows = case.compared_with([Add.of("Edema")])
+        """
+        return teaching.teaching_case(self._house, by, case_id)
 
     def to_sign(
         self, case_id: str, *, by: By, decisions: Sequence[Decision] = ()

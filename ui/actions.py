@@ -34,7 +34,7 @@ def forget() -> None:
 
 
 def acted(verb: Callable[[], object]) -> None:
-    """Do a verb in a callback, and have the case read again; what went wrong is told by the page.
+    """Do a verb in a callback, and have the case read again; the page tells what failed.
 
     A callback draws nothing itself: where a part of the page is drawn anew, Streamlit does not say
     where that would stand.
@@ -45,7 +45,7 @@ def acted(verb: Callable[[], object]) -> None:
 
 
 def tried(verb: Callable[[], object]) -> None:
-    """Do a verb in a callback that changes nothing of the case; the page tells what went wrong."""
+    """Do a verb in a callback that changes no case; the page tells what failed."""
     try:
         verb()
     except MedmmError as error:
@@ -61,6 +61,11 @@ def kept_after(name: str, verb: Callable[[], object]) -> None:
 
 
 def show_failed() -> None:
-    """Show what went wrong in the last step of the reader, once."""
-    if lines := st.session_state.pop(FAILED, None):
-        st.error("  \n".join(lines))
+    """Show what went wrong in the last step of the reader, until the next one.
+
+    The page may run again by itself at once, as when the viewer has followed to a sentence. Its
+    place is always there: what stands below would be made anew otherwise, the viewer too.
+    """
+    with st.container():
+        if lines := st.session_state.get(FAILED):
+            st.error("  \n".join(lines))

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import streamlit as st
 
 from medmm.assistant import Assistant
+from medmm.domain.first_read import ReadingMode
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable
 from ui.held_study import Held, forget_held, hold
@@ -118,6 +119,9 @@ def admit(
         )
         return study
     case_id = assistant.open_case(study.uid, by=reader).id
+    # A draft is seen by who asks for it: who looks first asks after that
+    if assistant.reading_mode(case_id, by=reader) is ReadingMode.BLIND_FIRST:
+        return case_id
     if assistant.case(case_id, pixels=False, by=reader).draft is None:
         assistant.draft(case_id, by=reader)
     return case_id

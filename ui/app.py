@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from medmm.domain.roles import may
 from ui import open_case
 from ui.actions import told
 from ui.desk import Desk
@@ -13,6 +14,7 @@ from ui.open_case import CASE
 from ui.reading_room import open_assistant
 from ui.sign_in import signed_in
 from ui.style import STYLE
+from ui.views.modes import show_teaching
 from ui.views.reading import show_reading
 from ui.views.worklist import show_worklist
 
@@ -51,7 +53,8 @@ def pages_of(desk: Desk) -> list[st.Page]:
         partial(show_worklist, desk, go), title="Worklist", url_path="worklist", default=True
     )
     reading = st.Page(partial(show_reading, desk, go), title="Reading", url_path="read")
-    return [worklist, reading]
+    teaching = st.Page(partial(show_teaching, desk), title="Teaching", url_path="teaching")
+    return [worklist, reading, *([teaching] if may("case", desk.reader) else [])]
 
 
 main()

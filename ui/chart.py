@@ -86,7 +86,7 @@ def _iso(text: str) -> str:
 
 
 def show_earlier(desk: Desk, case: OpenCase) -> None:
-    """Show the earlier studies of this patient, the report of one, and offer its images beside."""
+    """Show the earlier studies of this patient, the report of one, and offer its images."""
     priors = case.file.case.priors
     if not priors:
         st.caption("No earlier study of this patient is here.")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from medmm.domain.errors import PermissionDenied, StateError
+from medmm.domain.first_read import ReadingMode
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.lease import Lease
 from medmm.domain.report import CaseFile, CaseState, Reader
@@ -23,9 +24,11 @@ from ui.actions import FAILED, WENT
 from ui.desk import Desk
 from ui.presenter import lease_words
 
+DRAFT_WANTED = "draft_wanted"  # the case whose reader wants the draft without a first read
 CASE, STUDY = "case", "study"  # names in the address
 # What a session keeps of the open case
 OF_A_CASE = (
+    FAILED,
     "opened",
     "opened_of",
     "identity",
@@ -39,6 +42,7 @@ OF_A_CASE = (
     "beside",
     "prior_report",
     "prior_text",
+    "first_reads",
 )
 # After a restart of the server, or long offline, Streamlit forgets a click without a word
 ANEW = "The page was opened anew: what was pressed just before counts only if it shows here."
@@ -90,13 +94,13 @@ def case_in_address(desk: Desk) -> str | None:
 
 
 def opened(desk: Desk, case_id: str) -> OpenCase:
-    """Give the open case; a look at it is logged when it is read, not when the page runs again."""
+    """Give the open case; a look is logged when it is read, not when the page runs again."""
     state = st.session_state
     if state.get("opened_of") != (case_id, desk.reader.id):
         leave(desk)
         state["opened_of"] = (case_id, desk.reader.id)
     if "opened" not in state:
-        file = desk.assistant.case(case_id, by=desk.reader)
+        file = desk.assistant.case(case_id, blind=_blind(desk, case_id), by=desk.reader)
         key = file.case.study.patient_key
         if state.get("identity_of") != key:
             state["identity"] = desk.assistant.identity(key, by=desk.reader)
@@ -111,13 +115,21 @@ def opened(desk: Desk, case_id: str) -> OpenCase:
 
 
 def went() -> None:
-    """Note that this session came to its case by itself, and not by a page that was open before."""
+    """Note that this session came to its case by itself, not by an earlier page."""
     st.session_state[WENT] = True
 
 
 def came_anew() -> bool:
     """Tell whether the page found its case in the address: after a reload, a restart, a link."""
     return WENT not in st.session_state
+
+
+def _blind(desk: Desk, case_id: str) -> bool:
+    """Tell whether the reader is to see images and record alone first."""
+    if st.session_state.get(DRAFT_WANTED) == case_id:
+        return False
+    mode = desk.assistant.reading_mode(case_id, by=desk.reader)
+    return mode is ReadingMode.BLIND_FIRST
 
 
 def _held(desk: Desk, file: CaseFile) -> tuple[Lease | None, str]:

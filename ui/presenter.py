@@ -30,7 +30,7 @@ from medmm.presentation.orientation import STORED, film_side_words
 from medmm.presentation.record_view import fact_view
 from medmm.presentation.sentence_rows import SentenceRow, changes
 from medmm.presentation.slice_picture import marked_slices
-from medmm.presentation.suspicion_words import NONE_VALID
+from medmm.presentation.suspicion_words import NONE_VALID, WITHHELD
 from medmm.presentation.suspicion_words import suspected_line as listed_line
 
 WELCOME = (
@@ -147,6 +147,8 @@ def suspected_line(summary: CaseSummary) -> str:
         return "no draft yet"
     if summary.state is CaseState.WITHDRAWN:
         return NONE_VALID
+    if summary.withheld:
+        return WITHHELD
     if not summary.suspected:
         return f"{with_limits('none flagged', summary.seen_in_part)}: open it to see what was read"
     if summary.suspicions:

@@ -17,7 +17,7 @@ from medmm.domain.report import (
     SignedReport,
     SignedStatement,
 )
-from medmm.presentation.draft_words import BANNER, SIGNED_BANNER
+from medmm.presentation.draft_words import BANNER, BLIND_BANNER, SIGNED_BANNER
 from medmm.presentation.report_versions import Lineage, change_words
 from ui.presenter import one_line, patient_line
 
@@ -29,6 +29,8 @@ def banner(file: CaseFile) -> str:
 
     It may be signed, changed, or count no more.
     """
+    if file.blind:
+        return BLIND_BANNER
     if file.report is None:
         return BANNER
     return " ".join(Lineage.of(file.report, file.versions).notices()) or SIGNED_BANNER

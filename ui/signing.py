@@ -1,4 +1,4 @@
-"""The signature: the text as it will leave, the identity once more, one confirmation, one use."""
+"""The signature: the text as it will leave, the identity once more, one confirmation."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -31,6 +31,9 @@ DATABASE_URL = (  # user, password; host, port and database; options
 )
 
 
+ReadingModeName = Literal["draft-first", "blind-first"]
+
+
 class ReaderEntry(BaseModel):
     """A person who may act, with a role of the role table (docs/roles.md)."""
 
@@ -38,6 +41,7 @@ class ReaderEntry(BaseModel):
     id: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
     name: str = Field(min_length=1)
     role: str
+    reading_mode: ReadingModeName | None = None  # None: as the site
 
     @field_validator("role")
     @classmethod

@@ -13,6 +13,7 @@ from medmm.config.entries import (
     CriticalEntry,
     IdentifierEntry,
     ReaderEntry,
+    ReadingModeName,
     ServerEntry,
     StoreEntry,
 )
@@ -35,6 +36,7 @@ NOT_OF_A_DRAFT = {
     "replay_days",
     "claim_minutes",
     "critical",
+    "reading_mode",
     "writer_path",
     "server",
     "site",
@@ -77,6 +79,7 @@ class Settings(BaseSettings):
     replay_days: float = Field(default=7, gt=0, le=3650)
     claim_minutes: PositiveInt = Field(default=30, le=1440)
     critical: CriticalEntry = CriticalEntry()
+    reading_mode: ReadingModeName = "draft-first"
     store: StoreEntry = StoreEntry()
     identifiers: IdentifierEntry = IdentifierEntry()
     readers: tuple[ReaderEntry, ...] = ()
@@ -92,6 +95,11 @@ class Settings(BaseSettings):
             said = {"url", "model", "pictures_without_statement"}
             found["server"] = self.server.model_dump(mode="json", include=said)
         return found
+
+    def reading_mode_of(self, reader: str) -> ReadingModeName:
+        """Say what a reader is to see first: as their entry says, else as the site does."""
+        own = next((one.reading_mode for one in self.readers if one.id == reader), None)
+        return own or self.reading_mode
 
     def directory(self) -> ConfiguredReaders:
         """Give the directory that `readers` make."""

@@ -150,6 +150,13 @@ def _preliminary(report: SignedReport) -> Iterator[str]:
         yield from _wrapped(f"Preliminary read by {reader_words(before.by)} on {when}.")
 
 
+def _independent(report: SignedReport) -> Iterator[str]:
+    """Name the two readers of a double reading, which the signature adjudicates."""
+    for read in report.independent_reads:
+        when = read.at.isoformat(timespec="seconds")
+        yield from _wrapped(f"Read independently by {reader_words(read.by)} on {when}.")
+
+
 def _signature(report: SignedReport) -> list[str]:
     own = sum(s.author is not None for s in report.statements)
     # A summary follows its finding
@@ -158,9 +165,13 @@ def _signature(report: SignedReport) -> list[str]:
     added = f"; {own} {'is' if own == 1 else 'are'} the reader's own" if own else ""
     models = ", ".join(f"{m.name} ({m.manifest_sha256[:12]})" for m in report.models) or "none"
     when = report.signed_at.isoformat(timespec="seconds")
+    # Later versions may be another's; the list of versions names who adjudicated
+    adjudicated = report.independent_reads and report.version == 1
+    signed = "Adjudicated and signed" if adjudicated else "Signed"
     return [
+        *_independent(report),
         *_preliminary(report),
-        f"Signed by {reader_words(report.signed_by)} on {when}.",
+        f"{signed} by {reader_words(report.signed_by)} on {when}.",
         *textwrap.wrap(
             f"Drafted by medmm {__version__} ({report.writer}; models: {models}); the signing "
             f"reader accepted {len(decided) - edited}, edited {edited} and rejected "

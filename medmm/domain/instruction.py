@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Pictures(Enum):
-    """Which pictures an outside model may be shown, by what images state of text in them.
+    """Which pictures may be shown without a name, by what images state of text in them.
 
     That is Burned In Annotation (0028,0301) of DICOM; most images do not state it.
     """
@@ -15,6 +15,16 @@ class Pictures(Enum):
     ALL = "all"
     NOT_STATED_WITH_TEXT = "not stated with text"
     STATED_WITHOUT_TEXT = "stated without text"
+
+    def show(self, states_text: bool | None) -> bool:
+        """Tell whether pictures may be shown whose images state this of text in their pixels.
+
+        Args:
+            states_text: None if it is not known.
+        """
+        if self is Pictures.ALL:
+            return True
+        return not states_text and (states_text is False or self is Pictures.NOT_STATED_WITH_TEXT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

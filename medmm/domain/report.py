@@ -226,6 +226,18 @@ class Preliminary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IndependentRead:
+    """A reader read a case without knowing what another reader, or a draft, said of it."""
+
+    by: Reader
+    at: datetime
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is None:
+            raise InputError("an independent read without time zone", remedy="use an aware time")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedStatement:
     """A sentence that a reader signed; `drafted_text` is None if it was left unchanged.
 
@@ -305,6 +317,7 @@ class SignedReport:
         reason: why it was replaced, in the words of who signed; "" of the first version.
         communications: who had been told of critical findings when it was signed.
         preliminary: who had read it before the signature; None if nobody else had.
+        independent_reads: the two of a double reading, which who signed adjudicated; else empty.
     """
 
     id: str
@@ -328,6 +341,7 @@ class SignedReport:
     reason: str = ""
     communications: tuple[Communication, ...] = ()
     preliminary: Preliminary | None = None
+    independent_reads: tuple[IndependentRead, ...] = ()
 
     def __post_init__(self) -> None:
         if self.signed_at.tzinfo is None:
@@ -549,7 +563,8 @@ class CaseSummary:
     `Priority`, None if neither order nor person gave one; `waiting_since` is when its first
     draft was made, while it is not signed; `assigned` is the id of the reader who has claimed it
     since `assigned_since` until `assigned_until`; `critical_since` is when findings were drafted
-    that a person must be told of at once, while nobody was.
+    that a person must be told of at once, while nobody was; `withheld` marks a line that does not
+    say what is suspected, because its reader is to look first.
     """
 
     case_id: str
@@ -571,6 +586,7 @@ class CaseSummary:
     assigned_until: datetime | None = None
     assigned_since: datetime | None = None
     critical_since: datetime | None = None
+    withheld: bool = False
 
     @property
     def place(self) -> str:

@@ -16,6 +16,7 @@ from medmm.domain.stored_frame import StoredFrame
 
 FIRST_ZONE = timedelta(hours=14)  # no clock is further ahead of UTC (IANA time zone database)
 LAST_ZONE = timedelta(hours=12)  # and none further behind
+BURNED_IN = "burned-in-annotation"  # the gate's word for text in the pixels
 Affine = tuple[tuple[float, float, float, float], ...]
 
 
@@ -423,6 +424,15 @@ class Study:
     def chosen(self, role: SequenceRole) -> Volume | None:
         """Return the volume that stands for a role, if one was found."""
         return next((self.volume(c.volume_sha256) for c in self.sequences if c.role is role), None)
+
+    @property
+    def states_text(self) -> bool | None:
+        """Whether its images state text burned into their pixels; None if it is not known.
+
+        Of studies that earlier releases kept, the warning alone says so.
+        """
+        warned = any(notice.code == BURNED_IN for notice in self.warnings)
+        return True if warned else self.burned_in_text
 
     @property
     def image_sha256s(self) -> tuple[str, ...]:

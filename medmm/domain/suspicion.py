@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from medmm.domain.certainty import certainty_of
+from medmm.domain.claim import Assertion, Claim
 from medmm.domain.draft import CLAIMS, Draft, Section, Statement
 from medmm.domain.reading import Reading, Side
 from medmm.domain.vocabulary import finding_term, finding_terms, most_urgent_first
@@ -14,6 +15,11 @@ from medmm.language.report_parser import Polarity, clauses, findings_named
 from medmm.language.sides import named_side
 
 NO_STATEMENT = "no statement of the draft says it"
+ASSERTED = {
+    Polarity.AFFIRMED: Assertion.PRESENT,
+    Polarity.HEDGED: Assertion.POSSIBLE,
+    Polarity.DENIED: Assertion.ABSENT,
+}
 
 
 class Standing(Enum):
@@ -82,6 +88,15 @@ class OwnWords:
     def denials(self) -> frozenset[str]:
         """The findings that the words deny, and state nowhere."""
         return frozenset(name for name, _ in self._said(denied=True)) - frozenset(self.claims)
+
+    @property
+    def by_clause(self) -> tuple[Claim, ...]:
+        """What each clause says of each finding that it names, denials among it."""
+        return tuple(
+            Claim(finding=name, assertion=ASSERTED[said], text=clause, side=named_side(clause))
+            for clause in clauses(self.text)
+            for name, said in findings_named(clause).items()
+        )
 
     def _said(self, *, denied: bool) -> Iterator[tuple[str, Side | None]]:
         for clause in clauses(self.text):

@@ -1,4 +1,4 @@
-"""The sentences of a case as a reading page lists them: in what order, and what each is worth."""
+"""The sentences of a case as a reading page lists them, and what each is worth."""
 
 from __future__ import annotations
 
@@ -106,7 +106,10 @@ def next_open(rows: tuple[SentenceRow, ...], after: str | None) -> str | None:
 
 
 def beside(rows: tuple[SentenceRow, ...], current: str | None, step: int) -> str | None:
-    """Find the sentence `step` places on, or back; the ends are joined. None without sentences."""
+    """Find the sentence `step` places on, or back; the ends are joined.
+
+    Returns: its id; None without sentences.
+    """
     if not rows:
         return None
     ids = [row.id for row in rows]
@@ -116,7 +119,7 @@ def beside(rows: tuple[SentenceRow, ...], current: str | None, step: int) -> str
 
 
 def claim_worth(file: CaseFile, prevalence: Mapping[str, float]) -> dict[str, str]:
-    """Say of each claim of a case how often such a claim is right, by the statement's id."""
+    """Say how often such a claim is right, by the id of the statement that claims."""
     draft, reading = file.draft, file.reading
     if draft is None or reading is None:
         return {}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from medmm.domain.case_state import CaseState
 from medmm.domain.certainty import certainty_of
+from medmm.domain.report import CaseSummary
 from medmm.domain.suspicion import Standing, Suspicion
 
 ALSO_NOTE = (
@@ -12,6 +14,7 @@ ALSO_NOTE = (
     "It stands in the report only if a reader accepts or edits it."
 )
 
+WITHHELD = "not shown before your first read"
 NONE_VALID = "the report is withdrawn: no finding of it is valid"
 
 
@@ -59,3 +62,12 @@ def unstated_words(one: Suspicion) -> str:
         return f"{marked_words(one)}; not stated: {one.why}"
     words = f"{marked_words(one)} {probability_words(one.probability, one.threshold)}"
     return f"{words}; not stated: {one.why}"
+
+
+def listed_words(case: CaseSummary) -> str:
+    """Say in a line of the worklist what is suspected, or why it does not say it."""
+    if case.state is CaseState.WITHDRAWN:
+        return NONE_VALID
+    if case.withheld:
+        return WITHHELD
+    return suspected_line(case.suspicions) or "; ".join(case.seen_in_part)

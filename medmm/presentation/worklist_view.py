@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from medmm.domain.case_state import CaseState
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.patient_age import words as age_words
 from medmm.domain.plain_text import clean
 from medmm.domain.report import CaseSummary
 from medmm.domain.vocabulary import finding_term
 from medmm.domain.worklist import WorklistRow
-from medmm.presentation.suspicion_words import NONE_VALID, suspected_line
+from medmm.presentation.suspicion_words import listed_words
 
 NO_NAME, NO_ID = "no name", "no ID"
 NOT_SHOWN = "not shown to this role"
@@ -70,9 +69,7 @@ def worklist_line(row: WorklistRow, at: datetime, readers: Mapping[str, str]) ->
         acquired=f"{case.acquired:%Y-%m-%d %H:%M}" if case.acquired else "date unknown",
         waiting=waiting_words(case, at),
         reads=_reads(case, readers),
-        suspected=NONE_VALID
-        if case.state is CaseState.WITHDRAWN
-        else suspected_line(case.suspicions) or "; ".join(case.seen_in_part),
+        suspected=listed_words(case),
         overdue=row.critical is not None and row.critical.overdue(at),
     )
 
@@ -101,7 +98,8 @@ def critical_words(row: WorklistRow, at: datetime) -> str:
     result = row.critical
     if result is None:
         return ""
-    findings = ", ".join(finding_term(name).words for name in result.findings)
+    named = ", ".join(finding_term(name).words for name in result.findings)
+    findings = named or "named after your first read"
     due = "to be told once it is signed"
     if result.due is not None:
         left = result.due - at

@@ -5,15 +5,18 @@ from __future__ import annotations
 from medmm.review.amending import addendum, amend, amended, to_amend, withdraw
 from medmm.review.decisions import decide, draft_of, passing
 from medmm.review.edited_coding import keeps_coding
+from medmm.review.first_reads import refuse_contradicting_read
 from medmm.review.lifecycle import NEXT, Act, advance, refuse_finished, reopened
+from medmm.review.own_words import refuse_miscoded
 from medmm.review.release import refuse_unseen, release
-from medmm.review.signing import propose, sign, to_sign
+from medmm.review.signing import adjudicated, propose, sign, to_sign
 from medmm.review.succession import lacking, refuse_outgrown, succession
 
 __all__ = [
     "NEXT",
     "Act",
     "addendum",
+    "adjudicated",
     "advance",
     "amend",
     "amended",
@@ -23,7 +26,9 @@ __all__ = [
     "lacking",
     "passing",
     "propose",
+    "refuse_contradicting_read",
     "refuse_finished",
+    "refuse_miscoded",
     "refuse_outgrown",
     "refuse_unseen",
     "release",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from medmm.domain.draft import Assertion, ReaderEvidence, Section
+from medmm.domain.draft import ReaderEvidence, Section
 from medmm.domain.errors import InputError
 from medmm.domain.report import (
     OWN_IMPRESSION,
@@ -16,14 +16,9 @@ from medmm.domain.report import (
     Reader,
     SignedStatement,
 )
-from medmm.language.report_parser import Polarity, findings_named, polarity
+from medmm.domain.suspicion import ASSERTED as ASSERTIONS
+from medmm.language.report_parser import findings_named, polarity
 from medmm.language.sides import named_side
-
-ASSERTIONS = {
-    Polarity.AFFIRMED: Assertion.PRESENT,
-    Polarity.HEDGED: Assertion.POSSIBLE,
-    Polarity.DENIED: Assertion.ABSENT,
-}
 
 
 def reworded(

@@ -15,6 +15,7 @@ from medmm.domain.report import (
     CaseFile,
     CaseState,
     Edit,
+    IndependentRead,
     Preliminary,
     Reader,
     Reject,
@@ -74,6 +75,11 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
     )
 
 
+def adjudicated(report: SignedReport, reads: tuple[IndependentRead, ...]) -> SignedReport:
+    """Name in a report the two who read its case before; without them it stays as it is."""
+    return numbered(replace(report, independent_reads=reads)) if reads else report
+
+
 def propose(file: CaseFile, by: Reader, at: datetime) -> Preliminary:
     """Leave what was decided to another reader's signature.
 
@@ -103,7 +109,11 @@ def refuse_signer(by: Reader, at: datetime) -> None:
 def numbered(report: SignedReport) -> SignedReport:
     """Give the report an ID that comes from its content."""
     said = to_json(replace(report, id=UNNUMBERED))
-    for name in ("communications", "preliminary"):  # said by none, the ID is that of before
+    for name in (
+        "communications",
+        "preliminary",
+        "independent_reads",
+    ):  # said by none, the ID is that of before
         if not getattr(report, name):
             del said[name]
     content = json.dumps(said, sort_keys=True, ensure_ascii=True)

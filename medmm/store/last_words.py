@@ -132,7 +132,21 @@ STANDING = RowKind(
     owner="standing",
     detail="standing_sha256",
 )
-KINDS = (IDENTITY, STUDY, RECORD, ORDER, SHADOW, STANDING)
+FIRST_READ = RowKind(
+    table="first_read",
+    column="id",
+    words="first read",
+    owner="first_read",
+    detail="first_read_sha256",
+)
+DOUBLE_READING = RowKind(
+    table="double_reading",
+    column="case_id",
+    words="double reading of case",
+    owner="double_reading",
+    detail="double_reading_sha256",
+)
+KINDS = (IDENTITY, STUDY, RECORD, ORDER, SHADOW, STANDING, FIRST_READ, DOUBLE_READING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,10 @@ from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.confirmation import Confirmation
 from medmm.domain.critical_result import Communication
+from medmm.domain.double_reading import DoubleReading, FirstReads
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import StateError
+from medmm.domain.first_read import FirstRead
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.lease import Lease
@@ -33,6 +35,7 @@ from medmm.store import (
     confirmations,
     decision_history,
     drafts,
+    first_reads,
     integrity,
     last_words,
     leases,
@@ -49,7 +52,7 @@ from medmm.store import (
 from medmm.store.reads import missing
 
 # The details of an event that say whose the digests are
-OWNERS = {"patient", "study", "shadow", "standing"}
+OWNERS = {"patient", "study", "shadow", "standing", "first_read", "double_reading"}
 
 
 class Step:
@@ -271,6 +274,40 @@ class Step:
     def save_preliminary(self, case_id: str, preliminary: Preliminary) -> None:
         """Keep who left a case to another's signature."""
         self._update_case(case_id, preliminary=to_json(preliminary))
+
+    def first_reads(self, case_id: str) -> FirstReads:
+        """Read who read a case first, and what they saw; see `first_reads.of_case`."""
+        return first_reads.of_case(self._connection, case_id)
+
+    def double_reading(self, case_id: str) -> DoubleReading | None:
+        """Read the order to read a case twice; see `first_reads.order_of`."""
+        return first_reads.order_of(self._connection, case_id)
+
+    def refuse_seen(self, case_id: str, reader: str) -> None:
+        """Refuse a first read by who has seen what was read or drafted.
+
+        Raises: StateError as `first_reads.refuse_seen`.
+        """
+        first_reads.refuse_seen(self._connection, case_id, reader)
+
+    def may_have_listed(self, case_id: str, reader: str) -> bool:
+        """Tell whether a worklist may have named to a reader what is suspected in a case."""
+        return first_reads.may_have_listed(self._connection, case_id, reader)
+
+    def save_first_read(self, read: FirstRead) -> None:
+        """Keep what a reader saw first, which nothing changes any more.
+
+        Raises: StateError as `first_reads.keep`.
+        """
+        row = first_reads.keep(self._connection, read)
+        self._names("first_read", read.id, first_read_sha256=integrity.digest(row["body"]))
+
+    def save_double_reading(self, order: DoubleReading) -> None:
+        """Keep the order to read a case twice, in place of what was kept before."""
+        body = to_json(order)
+        self._put(tables.double_readings, {"case_id": order.case_id}, {"body": body})
+        sha256 = integrity.digest(body)
+        self._names("double_reading", order.case_id, double_reading_sha256=sha256)
 
     def ask_confirmation(
         self, case_id: str, reader: str, shown: str, until: datetime

@@ -16,8 +16,10 @@ from medmm.audit import log
 from medmm.audit.head import HeadFile, HeadSigner, TreeHead
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.clock import Clock, utc_now
+from medmm.domain.double_reading import DoubleReading, FirstReads
 from medmm.domain.draft_version import DraftVersion
 from medmm.domain.errors import ConfigError, StateError
+from medmm.domain.first_read import FirstRead
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.lease import Lease
@@ -35,6 +37,7 @@ from medmm.store import (
     drafts,
     failpoint,
     files,
+    first_reads,
     last_words,
     leases,
     log_coverage,
@@ -476,6 +479,41 @@ class Store:
     def unfinished(self, case_id: str, reader: str) -> tuple[UnfinishedText, ...]:
         """Read what a reader has typed in a case, by field."""
         return self._read(lambda c: unfinished.of_reader(c, case_id, reader))
+
+    def first_reads(self, case_id: str) -> FirstReads:
+        """Read who read a case first, and what they saw.
+
+        Raises: InputError if there is no such case; IntegrityError if it is not what the log says.
+        """
+        self.study_of(case_id)
+        return self._read(lambda c: first_reads.of_case(c, case_id))
+
+    def double_reading(self, case_id: str) -> DoubleReading | None:
+        """Read the order to read a case twice; None if there never was one.
+
+        Raises: IntegrityError as `first_reads`.
+        """
+        return self._read(lambda c: first_reads.order_of(c, case_id))
+
+    def first_reads_since(self, since: datetime | None = None) -> Iterator[FirstRead]:
+        """Read all first reads since a time, oldest first, some at a time.
+
+        Raises: IntegrityError as `first_reads`.
+        """
+        for ids in self._read(lambda c: first_reads.ids_since(c, since)):
+            yield from self._read(partial(first_reads.named, ids=ids))
+
+    def has_seen(self, case_id: str, reader: str) -> bool:
+        """Tell whether the log says that a reader saw what was read or drafted in a case."""
+        return self._read(lambda c: first_reads.has_seen(c, case_id, reader))
+
+    def first_read_by(self, reader: str, case_ids: Collection[str]) -> frozenset[str]:
+        """Find those of some cases that a reader has read first."""
+        return self._read(lambda c: first_reads.read_by(c, reader, case_ids))
+
+    def double_readings(self, case_ids: Collection[str]) -> dict[str, DoubleReading]:
+        """Read which of some cases are or were to be read twice."""
+        return self._read(lambda c: first_reads.orders_of(c, tuple(case_ids)))
 
     def recall(self, key: str, verb: str, request_sha256: str) -> object:
         """Recall the JSON of the result given under an idempotency key.

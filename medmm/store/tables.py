@@ -182,6 +182,21 @@ unfinished = sa.Table(  # words that a reader is typing, in medmm.store.unfinish
     sa.Column("draft", sa.Text),  # id of the draft that was shown
     sa.Column("at", sa.Text, nullable=False),
 )
+first_reads = sa.Table(  # what readers saw before a draft, in medmm.store.first_reads
+    "first_read",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # case and reader
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), nullable=False, index=True),
+    sa.Column("reader", sa.Text, nullable=False),
+    sa.Column("read_at", sa.Text, nullable=False, index=True),  # in UTC, as text that sorts
+    sa.Column("body", sa.JSON, nullable=False),
+)
+double_readings = sa.Table(  # the order to read a case twice, in medmm.store.first_reads
+    "double_reading",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
 last_words = sa.Table(  # derived from the log by medmm.store.last_words
     "last_word",
     metadata,

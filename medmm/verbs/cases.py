@@ -16,9 +16,12 @@ from medmm.domain.priority import CasePriority, Priority, most_urgent
 from medmm.domain.report import SIGNED_STATES, CaseFile, CaseState, CaseSummary
 from medmm.domain.study import Study, StudyTime
 from medmm.domain.worklist import CaseFilter, Page
+from medmm.verbs import first_reads
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
+
+NAMED_AT_MOST = 200  # cases of a look; of a longer list the entry names none
 
 
 def _content_of(house: House, study_uid: str) -> dict[str, object]:
@@ -63,6 +66,8 @@ def open_case(house: House, call: VerbCall, study_uid: str) -> Case:
                 step.unclaim(other)
                 step.record(call.event("done", other, superseded_by=case_id))
         step.open_case(case, house.clock(), house.settings.site)
+        gone = [other for other, _, after in found.moves if after is CaseState.SUPERSEDED]
+        first_reads.carry_order(step, gone, case_id)
         given = found.same.priority if found.same else None
         priority = _priority(house, study_uid, cases, given)
         if priority is not None and priority != given:
@@ -152,7 +157,12 @@ def prioritise(
 @look("cases", lambda wanted, part: "worklist")
 def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
     """List the cases that are asked for, newest first; see `Assistant.cases`."""
-    return house.store.cases(wanted, part, house.clock())
+    found = house.store.cases(wanted, part, house.clock())
+    if len(found) <= NAMED_AT_MOST:
+        call.seen["cases"] = " ".join(one.case_id for one in found)
+    hidden = first_reads.withheld(house, call, wanted, found)
+    blind = first_reads.without_suspicions
+    return tuple(blind(one) if one.case_id in hidden else one for one in found)
 
 
 @look("case", lambda case_id, pixels, blind: case_id)

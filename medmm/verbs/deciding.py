@@ -19,7 +19,7 @@ from medmm.domain.report import (
     SignedStatement,
 )
 from medmm.domain.shown import Shown
-from medmm.verbs import showing
+from medmm.verbs import first_reads, showing
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
@@ -76,6 +76,7 @@ def _kept(
     marked = marks(replace(file, decisions=merged))
     with house.store.step() as step:
         step.refuse_others(case_id, call.actor.id, house.clock())
+        first_reads.refuse_decision(step, case_id, call.actor)
         step.refuse_drafting(case_id, house.clock())
         showing.refuse_changed(step, shown, file)
         step.save_decisions(case_id, merged, expected=file.decisions)
@@ -94,6 +95,7 @@ def undo(house: House, call: VerbCall, case_id: str, shown: Shown | None) -> Che
     state = review.advance(file.state, review.Act.UNDO)
     with house.store.step() as step:
         step.refuse_others(case_id, call.actor.id, house.clock())
+        first_reads.refuse_decision(step, case_id, call.actor)
         showing.refuse_changed(step, shown, file)
         before = step.decisions_before(case_id, call.actor.id)
         step.save_decisions(case_id, before, expected=file.decisions)
@@ -131,6 +133,7 @@ def propose(house: House, call: VerbCall, case_id: str, shown: Shown | None) -> 
     state = review.advance(file.state, review.Act.PROPOSE)
     with house.store.step() as step:
         step.refuse_others(case_id, call.actor.id, house.clock())
+        first_reads.refuse_decision(step, case_id, call.actor)
         step.refuse_drafting(case_id, house.clock())
         showing.refuse_changed(step, shown, file)
         step.unclaim(case_id)
@@ -149,6 +152,7 @@ def confirm(house: House, call: VerbCall, case_id: str, shown: Shown) -> Confirm
     review.to_sign(file, call.actor)
     until = house.clock() + CONFIRMED_FOR
     with house.store.step() as step:
+        first_reads.refuse_decision(step, case_id, call.actor)
         showing.refuse_changed(step, shown, file)
         asked = step.ask_confirmation(case_id, call.actor.id, shown.digest, until)
         call.done(step, asked, case_id, until=until.isoformat(timespec="seconds"))
@@ -171,6 +175,7 @@ def sign(
     report = review.sign(file, call.actor, house.clock())
     with house.store.step() as step:
         step.refuse_others(case_id, call.actor.id, house.clock())
+        first_reads.refuse_decision(step, case_id, call.actor)
         step.refuse_drafting(case_id, house.clock())
         showing.refuse_changed(step, shown, file)
         if confirmation is not None:
@@ -178,10 +183,13 @@ def sign(
             step.take_confirmation(case_id, call.actor.id, confirmation.token, seen, house.clock())
         step.unclaim(case_id)
         step.drop_unfinished(case_id, call.actor.id)
+        reads = first_reads.independent_reads(step, case_id)
+        report = review.adjudicated(report, reads)
         step.set_state(case_id, state, expected=file.state)
         step.save_report(report, decisions=file.decisions)
         step.cover_identity(report.patient_key)
-        call.done(step, report, case_id)
+        read_by = {"read_by": " ".join(one.by.id for one in reads)} if reads else {}
+        call.done(step, report, case_id, "done", **read_by)
     return report
 
 

@@ -13,8 +13,8 @@ from medmm.domain.report import CaseSummary
 from medmm.domain.roles import may, require
 from medmm.domain.shown import Shown
 from medmm.domain.unfinished_text import UnfinishedText
-from medmm.domain.worklist import CaseFilter, Page, SavedFilter, Worklist
-from medmm.verbs import communicating
+from medmm.domain.worklist import CaseFilter, Page, SavedFilter, Worklist, WorklistRow
+from medmm.verbs import communicating, first_reads
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import By, look, verb
@@ -43,9 +43,17 @@ def worklist(house: House, call: VerbCall, wanted: CaseFilter, search: str, part
         for row in found.rows
     )
     call.seen = {"named": named, "cases": " ".join(row.case.case_id for row in found.rows)}
+    hidden = first_reads.withheld(house, call, wanted, (row.case for row in found.rows))
+    rows = tuple(_blinded(row) if row.case.case_id in hidden else row for row in rows)
     if search.strip():
         call.seen["searched"] = True
     return replace(found, rows=rows)
+
+
+def _blinded(row: WorklistRow) -> WorklistRow:
+    """Leave out of a row what is suspected; that something critical is to be told stays."""
+    critical = None if row.critical is None else replace(row.critical, findings=())
+    return replace(row, case=first_reads.without_suspicions(row.case), critical=critical)
 
 
 def arrived(house: House, wanted: CaseFilter, entry: int, by: By | None) -> int:
@@ -61,7 +69,11 @@ def arrived(house: House, wanted: CaseFilter, entry: int, by: By | None) -> int:
 def next_case(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> CaseSummary | None:
     """Find the next case for a reader; see `Assistant.next_case`."""
     asked = house.store.asked(wanted, house.clock())
-    return house.store.following(asked, part, call.actor.id)
+    found = house.store.following(asked, part, call.actor.id)
+    call.seen["cases"] = "" if found is None else found.case_id
+    if found is not None and first_reads.withheld(house, call, wanted, (found,)):
+        return first_reads.without_suspicions(found)
+    return found
 
 
 @verb(

@@ -106,7 +106,8 @@ def configuration_md() -> str:
         default = "unset" if field.default is None or nested else f"`{field.default}`"
         rows.append([f"`{name}`", default, f"`MEDMM_{name.upper()}`", comments.get(name, "")])
     readers = table(
-        ["key of a reader", "required"], [[f"`{n}`", "yes"] for n in ReaderEntry.model_fields]
+        ["key of a reader", "required"],
+        [[f"`{n}`", "yes" if f.is_required() else ""] for n, f in ReaderEntry.model_fields.items()],
     )
     identifiers = [
         [

@@ -58,6 +58,11 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     priority = assistant.prioritise(
         case.id, Priority.URGENT, reason="asked for", by=reader, key="prioritise-1"
     )
+    first = assistant.record_first_read(case.id, text="Clear.", by=reader, key="first-read-1")
+    assistant.order_double_reading(case.id, by=reader, key="order-double-1")
+    dropped = assistant.drop_double_reading(
+        case.id, reason="One is enough.", by="administrator-1", key="drop-double-1"
+    )
     claim = assistant.claim(case.id, by=reader, key="claim-1")
     assistant.accept_passing(case.id, by=reader, key="passing-1")
     assistant.undo(case.id, by=reader, key="undo-1")
@@ -91,6 +96,8 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
         "open_case": case,
         "draft": draft,
         "prioritise": priority,
+        "record_first_read": first,
+        "drop_double_reading": dropped,
         "claim": claim,
         "decide": decided,
         "sign": report,

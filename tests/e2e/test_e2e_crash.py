@@ -24,6 +24,9 @@ WRITING = (
     "open_case",
     "draft",
     "prioritise",
+    "record_first_read",
+    "order_double_reading",
+    "drop_double_reading",
     "claim",
     "accept_passing",
     "undo",
@@ -55,6 +58,7 @@ LOOKS = {
     "models",
     "capabilities",
     "influence",
+    "first_reads",
 }
 ELSEWHERE = {
     "add_model",
@@ -80,7 +84,10 @@ def test_no_verb_and_no_commit_point_is_forgotten() -> None:
 @pytest.fixture
 def settings(tmp_path: Path) -> Path:
     path = tmp_path / "settings.yaml"
-    readers = [{"id": "reader-1", "name": "ZZREADER One", "role": "reader"}]
+    readers = [
+        {"id": f"{role}-1", "name": f"ZZ{role.upper()}", "role": role}
+        for role in ("reader", "administrator")
+    ]
     path.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "data"), "readers": readers}))
     return path
 

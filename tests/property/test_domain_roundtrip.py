@@ -22,6 +22,7 @@ from medmm.domain.audit_event import AuditEvent
 from medmm.domain.calibration import FindingCalibration
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.critical_result import Communication
+from medmm.domain.double_reading import DoubleReading
 from medmm.domain.draft import (
     AlsoSuspected,
     Assertion,
@@ -31,6 +32,7 @@ from medmm.domain.draft import (
     SentenceRecord,
     Statement,
 )
+from medmm.domain.first_read import FirstRead
 from medmm.domain.frame_reference import FrameReference
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.lease import Lease
@@ -148,6 +150,7 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
         "replaces": WORDS,
         "first": WORDS,
         "reason": WORDS,
+        "independent_reads": st.just(()),  # a noun of its own, and a case holds many reports
         "kind": st.sampled_from([ReportKind.AMENDMENT, ReportKind.CORRECTION, ReportKind.ADDENDUM]),
     },
     Addendum: {"text": WORDS},
@@ -159,6 +162,17 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
         "to": WORDS.filter(str.isprintable),
     },
     SavedFilter: {"name": WORDS.filter(str.isprintable)},
+    FirstRead: {
+        "at": MOMENTS,
+        "text": WORDS,
+        "findings": st.sampled_from([(), (Add.of("Edema", assertion=Assertion.ABSENT),)]),
+    },
+    DoubleReading: {
+        "at": MOMENTS,
+        "dropped_by": st.none(),
+        "dropped_at": st.none(),
+        "reason": st.just(""),
+    },
     UnfinishedText: {"field": WORDS, "at": MOMENTS},
     Page: {"limit": st.none() | st.integers(1, 10_000)},
     Promise: {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import zip_longest
 
 import streamlit as st
 
 from medmm.domain.errors import InputError
 from medmm.domain.notices import FOR_THE_RECORD_TITLE
+from medmm.domain.roles import may
 from medmm.domain.worklist import ALL_CASES
 from medmm.presentation import opinion_words
 from ui import chart, images, open_case, presenter, report_words, sentences, signing
@@ -19,6 +21,7 @@ from ui.desk import Desk
 from ui.keys import EARLIER, NEXT_CASE, PAGE_KEYS, RECORD, WORKLIST
 from ui.open_case import OpenCase
 from ui.presenter import inert
+from ui.views import modes
 
 LEASE_LOOKED_AT_S = 60
 SIDES_OF_THE_DESK = (53, 47)  # image and sentences, in percent
@@ -29,6 +32,7 @@ DRAFT, REPORT, RECORD_VIEW, EARLIER_VIEW, HISTORY = (
     "Earlier",
     "History",
 )
+FIRST_READ = "First read"
 Go = Callable[[str | None], None]
 
 
@@ -130,11 +134,13 @@ def following_case(desk: Desk, case: OpenCase, go: Go) -> None:
 
 def show_panel(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ...]) -> None:
     """Show one of draft or report, record, earlier studies and history."""
-    first = REPORT if case.file.report else DRAFT
+    first = FIRST_READ if case.file.blind else REPORT if case.file.report else DRAFT
     key = f"panel {case.id} {first}"
-    names = [first, RECORD_VIEW, EARLIER_VIEW, HISTORY]
+    # the history tells what others decided: it is no blind look
+    more = [] if case.file.blind else [HISTORY]
+    names = [first, RECORD_VIEW, EARLIER_VIEW, *more]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="tabs"):
-        for name, shortcut in zip(names, (None, RECORD, EARLIER, None), strict=True):
+        for name, shortcut in zip_longest(names, (None, RECORD, EARLIER)):
             st.button(
                 name,
                 key=f"panel {name} {case.id}",
@@ -143,7 +149,8 @@ def show_panel(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
                 on_click=turned,
                 args=(key, name, first),
             )
-        st.caption(f"{case.view.decided} of {case.view.total} decided", width="content")
+        if not case.file.blind:
+            st.caption(f"{case.view.decided} of {case.view.total} decided", width="content")
         if first == DRAFT:
             show_steps(desk, case)
     shown = st.session_state.get(key, first)
@@ -153,7 +160,11 @@ def show_panel(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
         elif shown == EARLIER_VIEW:
             chart.show_earlier(desk, case)
         elif shown == HISTORY:
+            if may("first_reads", desk.reader):
+                modes.show_first_reads(desk, case.file)
             chart.show_history(desk, case)
+        elif case.file.blind:
+            modes.show_blind_first(desk, case.file)
         elif case.file.report is not None:
             signing.show_report(desk, case)
             show_versions(desk.assistant, case.file, case.file.report, desk.reader, case.identity)

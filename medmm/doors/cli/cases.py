@@ -174,7 +174,7 @@ def cases(
 
 def _worklist(found: Sequence[CaseSummary]) -> Table:
     """Make the table of cases: what stands of each is under its id, so findings have room."""
-    from medmm.presentation.suspicion_words import NONE_VALID, suspected_line
+    from medmm.presentation.suspicion_words import listed_words
 
     table = new_table("case", "study", "suspected")
     # an id that is folded can't be copied
@@ -184,12 +184,11 @@ def _worklist(found: Sequence[CaseSummary]) -> Table:
         urgency = ": ".join(filter(None, (summary.priority, summary.priority_reason)))
         standing = (summary.state.value, claimed, urgency)
         when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
-        listed_words = suspected_line(summary.suspicions) or "; ".join(summary.seen_in_part)
         add_row(
             table,
             "\n".join((summary.case_id, ", ".join(filter(None, standing)))),
             f"{summary.modality} {summary.body_part}\n{when}",
-            NONE_VALID if summary.state is CaseState.WITHDRAWN else listed_words,
+            listed_words(summary),
         )
     return table
 

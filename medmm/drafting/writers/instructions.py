@@ -17,7 +17,6 @@ from medmm.language.addressing import addresses_a_program
 from medmm.language.numbers import dates_named
 from medmm.presentation.shown_picture import shown_picture
 
-BURNED_IN = "burned-in-annotation"  # the gate's word for text in the pixels
 TASK = (
     "You look at one {study} of a patient. {picture}Write one short English sentence for each of "
     "these findings, in this order: {findings}. Each sentence names exactly one of them, by this "
@@ -73,13 +72,9 @@ def instruction_for(
 
 def _withheld(study: Study, pictures: Pictures) -> Notice | None:
     """Say why no picture of a study is given; None if one may be."""
-    if pictures is Pictures.ALL:
+    if pictures.show(study.states_text):
         return None
-    # Studies that earlier releases kept have the warning alone
-    if study.burned_in_text or any(notice.code == BURNED_IN for notice in study.warnings):
-        return NO_PICTURE
-    unknown = study.burned_in_text is None
-    return TEXT_UNKNOWN if unknown and pictures is Pictures.STATED_WITHOUT_TEXT else None
+    return NO_PICTURE if study.states_text else TEXT_UNKNOWN
 
 
 def addressing_facts(context: ClinicalContext | None) -> tuple[Fact, ...]:

@@ -21,7 +21,7 @@ from tests.kept import kept
 from tests.quick_assistant import READERS, READS, GivenNetworks, opened, quick_assistant, signed
 
 # opening, closing, whom there is; render is publish without files, drafts and to_sign look at a case, studies at a folder,
-# arrived and next_case at the worklist; filters and unfinished give back what save_filter and keep_unfinished keep
+# teaching_case at a case without its patient, reading_mode at nothing; arrived and next_case at the worklist; filters and unfinished give back what save_filter and keep_unfinished keep
 NOT_VERBS = {
     "from_config",
     "close",
@@ -36,6 +36,8 @@ NOT_VERBS = {
     "next_case",
     "filters",
     "unfinished",
+    "teaching_case",
+    "reading_mode",
 }
 
 
