@@ -46,6 +46,7 @@ def acted(verb: Callable[[], object]) -> None:
 
 def tried(verb: Callable[[], object]) -> None:
     """Do a verb in a callback that changes no case; the page tells what failed."""
+    st.session_state.pop(FAILED, None)
     try:
         verb()
     except MedmmError as error:

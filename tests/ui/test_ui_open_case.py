@@ -145,6 +145,15 @@ def test_an_act_on_what_changed_elsewhere_is_refused_and_shown_as_it_is(
     assert "✕" in sentences(page)["s1"]
 
 
+def test_what_went_wrong_stands_there_until_the_next_act(page: AppTest, room: Room) -> None:
+    room.assistant.decide(room.first, [Reject("s1")], by="reader-1")
+    page = press(page, "accept s1 ")
+    page = sound(page.run())  # as the viewer has the page run once it has followed
+    assert "changed elsewhere: s1" in said(page, "error")
+    page = press(page, "accept s2 ")
+    assert not page.error
+
+
 def test_a_decision_on_one_sentence_stands_though_another_was_decided_elsewhere(
     page: AppTest, room: Room
 ) -> None:
