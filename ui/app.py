@@ -8,12 +8,13 @@ import streamlit as st
 
 from medmm.domain.roles import may
 from ui import open_case
-from ui.actions import told
+from ui.actions import forget, told
 from ui.desk import Desk
 from ui.open_case import CASE
 from ui.reading_room import open_assistant
 from ui.sign_in import signed_in
 from ui.style import STYLE
+from ui.views.critical import show_critical
 from ui.views.modes import show_teaching
 from ui.views.reading import show_reading
 from ui.views.worklist import show_worklist
@@ -37,6 +38,9 @@ def main() -> None:
         with links:
             for one in pages:
                 st.page_link(one, width="content")
+        if st.session_state.get("page") != page.url_path:  # what is come to is read anew
+            forget()
+            st.session_state["page"] = page.url_path
         page.run()
 
 
@@ -53,8 +57,11 @@ def pages_of(desk: Desk) -> list[st.Page]:
         partial(show_worklist, desk, go), title="Worklist", url_path="worklist", default=True
     )
     reading = st.Page(partial(show_reading, desk, go), title="Reading", url_path="read")
+    critical = st.Page(
+        partial(show_critical, desk, go), title="Critical results", url_path="critical"
+    )
     teaching = st.Page(partial(show_teaching, desk), title="Teaching", url_path="teaching")
-    return [worklist, reading, *([teaching] if may("case", desk.reader) else [])]
+    return [worklist, reading, critical, *([teaching] if may("case", desk.reader) else [])]
 
 
 main()

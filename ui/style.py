@@ -12,11 +12,11 @@ STYLE = """<style>
 .stMain h5 {padding: 0; margin: 0 0 1rem; font-size: .95rem}
 .stMain [data-testid="stAlertContainer"] {padding: .4rem .8rem; min-height: 0}
 .stMain .stCode code {font-size: .75rem}
-.stMain [data-testid="stCaptionContainer"], .stMain [data-testid="stCaptionContainer"] * \
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] * \
 {color: #aab4bc; opacity: 1}
 .stMain .stButton button, .stMain .stPopover button, .stMain .stDownloadButton button \
 {min-height: 1.75rem; padding: 0 .55rem; font-size: .87rem}
-.stMain button[kind="primary"]:not(:disabled), .stMain button[kind="primary"]:not(:disabled) * \
+button[kind^="primary"]:not(:disabled), button[kind^="primary"]:not(:disabled) * \
 {color: #06171b}
 .st-key-bar {border-bottom: 1px solid #2b3238; padding-bottom: .15rem}
 .st-key-bar [data-testid="stPageLink"] a {padding: .1rem .55rem}
@@ -34,4 +34,9 @@ normal; height: auto; padding-left: 0}
 min-height: 20rem; flex-basis: auto !important}
 .st-key-panel td, .st-key-panel th {font-size: .8rem; padding: .2rem .35rem}
 .st-key-history td:first-child {white-space: nowrap}
+.st-key-tools {min-height: 0}
+.st-key-tools [data-testid="stTextInputRootElement"], .st-key-tools .react-aria-ComboBox \
+[role="group"] {height: 1.9rem; min-height: 1.9rem}
+.st-key-chips .stButton button {min-height: 1.5rem; padding: 0 .5rem}
+[data-testid="stPopoverBody"] {min-width: 26rem}
 </style>"""
