@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from datetime import date
+from enum import Enum
 from typing import TypeVar
 
 import streamlit as st
@@ -20,7 +21,7 @@ from ui.desk import Desk
 from ui.presenter import inert
 from ui.worklist_query import ask, query
 
-Kind = TypeVar("Kind", CaseState, Modality, Priority)
+Kind = TypeVar("Kind", bound=Enum)
 ANY = "any"
 YES_NO = {ANY: None, "yes": True, "no": False}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import Enum
+from typing import Any
 
 from medmm.domain.case_state import CaseState
 from medmm.domain.plain_text import clean
@@ -78,7 +79,7 @@ class Chip:
 
 # For each count of a page: the value that a filter asks for by its word, and None for a word that
 # no filter can ask for (what states no priority is neither of the levels).
-VALUES: Mapping[str, Callable[[str], object]] = {
+VALUES: Mapping[str, Callable[[str], Any]] = {
     "critical": lambda word: True if word == "yes" else None,
     "priority": lambda word: Priority(word) if word else None,
     "state": CaseState,
@@ -103,10 +104,15 @@ def chips(page: Worklist, wanted: CaseFilter) -> tuple[Chip, ...]:
             words=WORDS.get(one.value, one.value),
             cases=one.cases,
             on=getattr(wanted, name) == value,
-            wanted=replace(wanted, **{name: None if getattr(wanted, name) == value else value}),
+            wanted=_pressed(wanted, name, value),
         )
         for name, value, one in found
     )
+
+
+def _pressed(wanted: CaseFilter, name: str, value: Any) -> CaseFilter:
+    changed: dict[str, Any] = {name: None if getattr(wanted, name) == value else value}
+    return replace(wanted, **changed)
 
 
 def _rank(value: object, ranks: list[Enum]) -> int:
