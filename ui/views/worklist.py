@@ -26,8 +26,8 @@ from ui import held_study, open_case
 from ui.actions import forget, show_failed, told
 from ui.admission import admit_released, show_admission
 from ui.case_table import show_table
-from ui.decision_bar import NEXT_CASE
 from ui.desk import Desk
+from ui.keys import NEXT_CASE
 from ui.presenter import inert
 from ui.worklist_filters import asks_for, show_chips, show_filter, show_saved
 from ui.worklist_query import ask, query
