@@ -176,6 +176,10 @@ def nothing_words(query: WorklistQuery, readers: Mapping[str, str]) -> tuple[str
         return "No case has been admitted yet.", (
             "Admit a study, or run “medmm demo”, which says how to open what it made."
         )
+    if query.wanted == WAITING:
+        return "No case waits for a reader.", (
+            "Show all cases, or admit a study; “medmm demo” makes one and says how to open it."
+        )
     return f"No case among: {among}.", "Show all cases, or ask for something else."
 
 

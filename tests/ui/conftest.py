@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.ui.drafted_case import drafted_data
+from ui import reading_room
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +18,12 @@ def main_module_put_back() -> Iterator[None]:
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
+
+
+@pytest.fixture(autouse=True)
+def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that run without a browser have no cookie of one; Streamlit's stand-in is no text."""
+    monkeypatch.setattr(reading_room, "browser_of", lambda cookies: "")
 
 
 @pytest.fixture(scope="session")

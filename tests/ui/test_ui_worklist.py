@@ -41,7 +41,6 @@ from tests.ui.worklist_room import (
     shown,
     tables,
 )
-from ui import reading_room
 from ui.views import worklist
 
 APP = Path(__file__).resolve().parents[2] / "ui" / "app.py"
@@ -60,7 +59,6 @@ def room(filled_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     shutil.copytree(filled_once, tmp_path / "room")
     room = settled(tmp_path / "room")
     monkeypatch.setenv("MEDMM_CONFIG", str(room.config))
-    monkeypatch.setattr(reading_room, "browser_of", lambda cookies: "")  # there is no browser
     return room
 
 

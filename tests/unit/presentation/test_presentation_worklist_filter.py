@@ -153,7 +153,9 @@ def test_an_empty_list_says_what_was_asked_for() -> None:
     problem, remedy = nothing_words(WorklistQuery(search='"zz"'), {})
     assert problem == "No case of “'zz'” among: waiting for a reader."
     assert "beginning of each part" in remedy
-    assert nothing_words(WorklistQuery(), {})[0] == "No case among: waiting for a reader."
+    assert nothing_words(WorklistQuery(), {})[0] == "No case waits for a reader."
+    stat = WorklistQuery(wanted=CaseFilter(priority=Priority.STAT))
+    assert nothing_words(stat, {})[0] == "No case among: stat."
     assert "medmm demo" in nothing_words(WorklistQuery(wanted=ALL_CASES), {})[1]
 
 
