@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,13 +21,24 @@ from ui.held_study import Held, forget_held, hold
 from ui.presenter import inert
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the form names: paths on this machine, or uploads where these are empty."""
+
+    path: str
+    record: str
+    images: tuple[BinaryIO, ...]
+    bundle: BinaryIO | None
+    confirmed: bool
+
+
 def show_admission(
     assistant: Assistant,
     reader: Reader,
     told: Callable[[], AbstractContextManager[None]],
     admitted: Callable[[str], None],
 ) -> None:
-    """Show the form, over the page; `admitted` is called with the case that was made and drafted.
+    """Show the form over the page; `admitted` is called with the case that was drafted.
 
     A role that may not admit sees none.
     """
@@ -48,36 +59,58 @@ def show_admission(
         if not path.strip() and not images:
             st.info("Name a DICOM file or folder, or upload one.")
             return
+        asked = Asked(
+            path=path.strip(),
+            record=record.strip(),
+            images=tuple(images),
+            bundle=bundle,
+            confirmed=confirmed,
+        )
         with told(), ExitStack() as uploads, stages() as stage:
-            folder = tempfile.TemporaryDirectory()
-            uploads.callback(folder.cleanup)
-            study_path = (
-                Path(path.strip()) if path.strip() else saved(images, Path(folder.name, "study"))
+            bring_in(assistant, reader, asked, uploads, stage, admitted)
+
+
+def bring_in(
+    assistant: Assistant,
+    reader: Reader,
+    asked: Asked,
+    uploads: ExitStack,
+    stage: Callable[[str], None],
+    admitted: Callable[[str], None],
+) -> None:
+    """Admit what the form names; a study that is held is shown in place of the list.
+
+    Args:
+        uploads: removes what was uploaded at its end, unless a held study needs it.
+        stage: is told what begins.
+        admitted: is called with the case that was drafted.
+    """
+    folder = tempfile.TemporaryDirectory()
+    uploads.callback(folder.cleanup)
+    study_path = Path(asked.path) if asked.path else saved(asked.images, Path(folder.name, "study"))
+    record_path = Path(asked.record) if asked.record else None
+    if record_path is None and asked.bundle is not None:
+        record_path = saved([asked.bundle], Path(folder.name, "record")) / "1"
+    forget_held()
+    outcome = admit(
+        assistant, study_path, record_path, reader, confirmed=asked.confirmed, stage=stage
+    )
+    if isinstance(outcome, str):
+        admitted(outcome)
+    elif outcome.held:
+        uploaded = any(Path(folder.name).iterdir())
+        if uploaded:
+            uploads.pop_all()  # it is needed until the study is released or left
+        hold(
+            Held(
+                path=study_path,
+                record=record_path,
+                confirmed=asked.confirmed,
+                outcome=outcome,
+                folder=folder if uploaded else None,
             )
-            record_path = Path(record.strip()) if record.strip() else None
-            if record_path is None and bundle is not None:
-                record_path = saved([bundle], Path(folder.name, "record")) / "1"
-            forget_held()
-            outcome = admit(
-                assistant, study_path, record_path, reader, confirmed=confirmed, stage=stage
-            )
-            if isinstance(outcome, str):
-                admitted(outcome)
-            elif outcome.held:
-                uploaded = any(Path(folder.name).iterdir())
-                if uploaded:
-                    uploads.pop_all()  # it is needed until the study is released or left
-                kept = folder if uploaded else None
-                hold(
-                    Held(
-                        path=study_path,
-                        record=record_path,
-                        confirmed=confirmed,
-                        outcome=outcome,
-                        folder=kept,
-                    )
-                )
-                st.rerun()
+        )
+        st.rerun()
 
 
 def admit_released(

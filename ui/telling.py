@@ -27,6 +27,11 @@ def show_telling(desk: Desk, case: OpenCase) -> None:
     if not may("communicate", desk.reader):
         st.markdown(f":red[**Nobody was told of {words} yet.**]")
         return
+    show_form(desk, case, words)
+
+
+def show_form(desk: Desk, case: OpenCase, words: str) -> None:
+    """Show the form of a case whose findings, as Markdown, are in `words`."""
     key = f"{case.id} {case.shown.digest[:8]}"
     with st.form(f"tell {key}", border=False):
         st.markdown(f":red[**Nobody was told of {words} yet.**] Who was told?")

@@ -15,7 +15,7 @@ from medmm.domain.priority import Priority
 from medmm.domain.roles import may
 from medmm.domain.study import Modality
 from medmm.domain.worklist import ALL_CASES, CaseFilter, SavedFilter, Worklist
-from medmm.presentation.worklist_filter import WAITING, chips, filter_words, narrowed
+from medmm.presentation.worklist_filter import UNTOLD, WAITING, chips, filter_words, narrowed
 from ui.actions import tried
 from ui.desk import Desk
 from ui.presenter import inert
@@ -26,8 +26,12 @@ ANY = "any"
 YES_NO = {ANY: None, "yes": True, "no": False}
 
 
-def show_chips(page: Worklist) -> None:
-    """Show the cases that wait or all, and each value with its count; a press narrows the list."""
+def show_chips(page: Worklist, untold: str) -> None:
+    """Show each value of the listed cases with its count; a press narrows the list.
+
+    Args:
+        untold: how many signed cases have a critical finding that nobody was told of, in words.
+    """
     asked = query()
     waiting = asked.wanted.waiting is True
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="chips"):
@@ -39,6 +43,8 @@ def show_chips(page: Worklist) -> None:
             args=(WAITING if not waiting else ALL_CASES,),
             help="Press it to see signed cases, too." if waiting else None,
         )
+        if untold:
+            st.button(f":red[**{untold}**]", key="chip untold", on_click=asks_for, args=(UNTOLD,))
         for chip in chips(page, asked.wanted):
             st.button(
                 inert(chip.label),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from medmm.domain.case_state import CaseState
 from medmm.domain.plain_text import clean
 from medmm.domain.priority import Order, Priority
+from medmm.domain.report import CaseSummary
 from medmm.domain.study import Modality
 from medmm.domain.worklist import ALL_CASES, CaseFilter, Worklist
 
@@ -17,6 +18,8 @@ PAGE = 50  # cases
 WAITING = CaseFilter(
     waiting=True
 )  # what a reading room begins with: signed ones are out of the way
+# Signed, superseded and withdrawn ones; of the signed, those that nobody was told of come first
+UNTOLD = CaseFilter(critical=True, waiting=False)
 ORDER_WORDS = {Order.URGENCY: "Most urgent first", Order.NEWEST: "Newest first"}
 
 
@@ -89,7 +92,7 @@ WORDS = {"yes": "critical"}
 
 
 def chips(page: Worklist, wanted: CaseFilter) -> tuple[Chip, ...]:
-    """Make the chips of a page: critical, priorities, states, kinds of image; each in its order."""
+    """Make the chips of a page: critical, priorities, states, modalities, each in its order."""
     found = [
         (name, value, one)
         for name, read in VALUES.items()
@@ -188,6 +191,12 @@ def page_words(query: WorklistQuery, shown: int, total: int) -> str:
     first = PAGE * len(query.places) + 1
     cases = "case" if total == 1 else "cases"
     return f"{first}–{first + shown - 1} of {max(total, first + shown - 1)} {cases}"
+
+
+def untold_words(found: Iterable[CaseSummary]) -> str:
+    """Say how many signed cases have a critical finding that nobody was told of; "" if none."""
+    count = sum(one.critical_since is not None for one in found)
+    return f"{count} signed and not told" if count else ""
 
 
 def news_words(count: int) -> str:

@@ -39,6 +39,7 @@ from tests.ui.worklist_room import (
     said,
     settled,
     shown,
+    sign,
     tables,
 )
 from ui.views import worklist
@@ -238,6 +239,20 @@ def test_pages_follow_each_other_by_the_place_of_their_last_case(
     assert shown(page) == ids(room, *BY_URGENCY[:4])
     page = pressed(pressed(page, "next page"), "chip modality DX")
     assert "1–4 of 6" in said(page), "another question begins at its first page"
+
+
+def test_a_signed_case_that_nobody_was_told_of_is_not_out_of_sight(
+    page: AppTest, room: Room
+) -> None:
+    assert not [b for b in page.button if b.key == "chip untold"]
+    with room.open() as assistant:
+        sign(assistant, room.case(UNTOLD))
+    page = pressed(page, "refresh")
+    assert room.case(UNTOLD) not in shown(page)
+    assert page.button(key="chip untold").label == ":red[**1 signed and not told**]"
+    page = pressed(page, "chip untold")
+    assert shown(page) == ids(room, UNTOLD)
+    assert cell(page, room.case(UNTOLD), "urgency").startswith("critical")
 
 
 def test_a_role_without_identities_sees_no_name_and_can_not_search(

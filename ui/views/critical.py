@@ -1,4 +1,4 @@
-"""Critical results: those that nobody was told of until somebody is, and who was told of others."""
+"""Critical results: those that nobody was told of, and who was told of the others."""
 
 from __future__ import annotations
 

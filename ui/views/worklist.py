@@ -21,6 +21,7 @@ from medmm.presentation.worklist_filter import (
     news_words,
     nothing_words,
     page_words,
+    untold_words,
 )
 from ui import held_study, open_case
 from ui.actions import forget, show_failed, told
@@ -34,6 +35,7 @@ from ui.worklist_query import ask, query
 
 Go = Callable[[str | None], None]
 NEWS_EVERY_S = 20
+MOST_UNTOLD = 20  # cases that are counted
 AROUND_PX = 174  # bar, search, chips and the line under the table
 EARLIER, LATER = "Shift+Left", "Shift+Right"
 
@@ -103,7 +105,7 @@ def show_cases(desk: Desk, go: Go) -> None:
     if page is None or not page.rows:
         show_nothing(desk, refused)
         return
-    show_chips(page)
+    show_chips(page, st.session_state["untold"])
     names = names_of(desk)
     asked = query()
     rows = worklist_table(page, datetime.now(UTC), names)
@@ -139,6 +141,15 @@ def page_of(desk: Desk) -> Worklist:
             by=desk.reader,
         )
         state["worklist_of"] = of
+        state["untold"] = untold_words(
+            desk.assistant.cases(
+                critical=True,
+                waiting=False,
+                limit=MOST_UNTOLD,
+                order=Order.URGENCY,
+                by=desk.reader,
+            )
+        )
     found: Worklist = state["worklist"]
     return found
 
