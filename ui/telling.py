@@ -6,7 +6,8 @@ import streamlit as st
 
 from medmm.domain.critical_result import Route
 from medmm.domain.roles import may
-from medmm.presentation.critical_view import communication_words, finding_words
+from medmm.presentation.critical_view import communication_words
+from medmm.presentation.worklist_view import finding_words
 from ui.actions import acted
 from ui.desk import Desk
 from ui.open_case import OpenCase

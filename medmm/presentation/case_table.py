@@ -11,9 +11,8 @@ from typing import Any
 from medmm.domain.case_state import SIGNED_STATES, CaseState
 from medmm.domain.plain_text import clean
 from medmm.domain.priority import Priority
-from medmm.domain.vocabulary import finding_term
 from medmm.domain.worklist import Worklist, WorklistRow
-from medmm.presentation.worklist_view import clock_words, worklist_line
+from medmm.presentation.worklist_view import clock_words, finding_words, worklist_line
 
 DONE = SIGNED_STATES | {CaseState.SUPERSEDED}
 
@@ -133,8 +132,8 @@ def _row(row: WorklistRow, at: datetime, readers: Mapping[str, str]) -> TableRow
 def short_urgency(row: WorklistRow, at: datetime) -> str:
     """Say in a few words why a row stands where it does, the weightiest reason alone."""
     if row.critical is not None:
-        findings = ", ".join(finding_term(name).words for name in row.critical.findings)
-        return f"critical, {clock_words(row.critical, at)}: {findings}"
+        words = finding_words(row.critical.findings)
+        return f"critical, {clock_words(row.critical, at)}: {words}"
     if row.case.priority is None:
         return "routine"
     return f"{row.case.priority}: {clean(row.case.priority_reason or '')}".rstrip(": ")

@@ -15,13 +15,13 @@ from medmm.domain.critical_result import (
     critical_result,
 )
 from medmm.domain.plain_text import clean
-from medmm.domain.vocabulary import finding_term
 from medmm.domain.worklist import WorklistRow
 from medmm.presentation.case_table import Column, Mark, TableRow
 from medmm.presentation.case_view import CaseView
 from medmm.presentation.worklist_view import (
     clock_words,
     duration_words,
+    finding_words,
     name_words,
     worklist_line,
 )
@@ -50,11 +50,6 @@ CLOSED_COLUMNS = (
     Column(name="read_back", title="Repeated", width=6),
     Column(name="by", title="By", width=11),
 )
-
-
-def finding_words(findings: Iterable[str]) -> str:
-    """Name findings in words."""
-    return ", ".join(finding_term(name).words for name in findings)
 
 
 def category_words(category: int) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import streamlit
+import yaml
 from streamlit.testing.v1 import AppTest
 
 from medmm.domain.critical_result import Route
@@ -190,6 +191,20 @@ def test_what_is_signed_and_untold_stays_open(page_of: Callable[..., AppTest], r
     page = page_of()
     assert shown(page) == [room.case(UNTOLD)]
     assert cell(page, room.case(UNTOLD), "status") == "signed"
+
+
+def test_who_reads_blind_first_gets_no_sentence_and_no_form_before_the_first_read(
+    page_of: Callable[..., AppTest], room: Room
+) -> None:
+    settings = yaml.safe_load(room.config.read_text())
+    settings["readers"][0]["reading_mode"] = "blind-first"
+    room.config.write_text(yaml.safe_dump(settings))
+    streamlit.cache_resource.clear()
+    page = page_of(telling=room.case(UNTOLD))
+    assert "Your own first read of this case comes before its draft" in said(page)
+    assert "pneumothorax" not in said(page)
+    assert not [b for b in page.button if str(b.key).startswith("tell now")]
+    assert len(tables(page)) == 1, "nor what others told of a case that is still to be read"
 
 
 def test_a_role_that_sees_no_names_sees_the_clocks_alone(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 import streamlit as st
 
 from medmm.domain.critical_result import Communication
+from medmm.domain.first_read import ReadingMode
 from medmm.domain.priority import Order
 from medmm.domain.roles import may
 from medmm.domain.worklist import CaseFilter, WorklistRow
@@ -147,6 +149,9 @@ def show_form(desk: Desk, go: Go, results: OpenResults) -> None:
             if st.button("Open the case", key=f"open told {case.id}"):
                 go(case.id)
             st.button("Close", key=f"close told {case.id}", type="tertiary", on_click=_closed)
+        if case.file.blind:
+            st.info("Your own first read of this case comes before its draft: open the case.")
+            return
         for words in critical_sentences(case.view):
             st.markdown(f"“{inert(words)}”")
         show_telling(desk, case)
@@ -161,7 +166,8 @@ def looked_at(desk: Desk, case_id: str) -> OpenCase:
     """Look at a case as it stands, and at whose it is; once while its form is open."""
     state, of = st.session_state, (desk.reader.id, case_id)
     if "critical_case" not in state or state["critical_case"][0] != of:
-        file = desk.assistant.case(case_id, pixels=False, by=desk.reader)
+        blind = read_first(desk, case_id)
+        file = desk.assistant.case(case_id, pixels=False, blind=blind, by=desk.reader)
         identity = desk.assistant.identity(file.case.study.patient_key, by=desk.reader)
         state["critical_case"] = (
             of,
@@ -169,6 +175,14 @@ def looked_at(desk: Desk, case_id: str) -> OpenCase:
         )
     case: OpenCase = state["critical_case"][1]
     return case
+
+
+def read_first(desk: Desk, case_id: str) -> bool:
+    """Tell whether this reader is to read the images before seeing what is suspected."""
+    if not may("record_first_read", desk.reader):
+        return False
+    mode = desk.assistant.reading_mode(case_id, by=desk.reader)
+    return mode is ReadingMode.BLIND_FIRST
 
 
 def show_told(desk: Desk, go: Go) -> None:
@@ -201,7 +215,8 @@ def told_of(desk: Desk) -> Iterator[tuple[WorklistRow, Communication]]:
         CRITICAL, limit=LOOKED_THROUGH, order=Order.NEWEST, by=desk.reader
     )
     closed = [row for row in found.rows if row.critical is None]
-    for row in closed[:MOST_TOLD]:
+    seen = (row for row in closed if not read_first(desk, row.case.case_id))
+    for row in islice(seen, MOST_TOLD):
         file = desk.assistant.case(row.case.case_id, pixels=False, by=desk.reader)
         for one in file.communications:
             yield row, one
