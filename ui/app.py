@@ -14,6 +14,9 @@ from ui.open_case import CASE
 from ui.reading_room import open_assistant
 from ui.sign_in import signed_in
 from ui.style import STYLE
+from ui.views.audit import show_audit
+from ui.views.insight import show_insight
+from ui.views.models import show_models
 from ui.views.modes import show_teaching
 from ui.views.reading import show_reading
 from ui.views.worklist import show_worklist
@@ -41,7 +44,7 @@ def main() -> None:
 
 
 def pages_of(desk: Desk) -> list[st.Page]:
-    """List the pages; each gets the way to a case and back."""
+    """List the pages of the reader's role; those of cases get the way to a case and back."""
 
     def go(case_id: str | None) -> None:
         if case_id is None:
@@ -53,8 +56,21 @@ def pages_of(desk: Desk) -> list[st.Page]:
         partial(show_worklist, desk, go), title="Worklist", url_path="worklist", default=True
     )
     reading = st.Page(partial(show_reading, desk, go), title="Reading", url_path="read")
-    teaching = st.Page(partial(show_teaching, desk), title="Teaching", url_path="teaching")
-    return [worklist, reading, *([teaching] if may("case", desk.reader) else [])]
+    others = (
+        (("case",), "Teaching", show_teaching),
+        (("insight", "insight_of_all"), "Insight", show_insight),
+        (("models",), "Models", show_models),
+        (("history",), "Audit", show_audit),
+    )
+    return [
+        worklist,
+        reading,
+        *(
+            st.Page(partial(show, desk), title=title, url_path=title.lower())
+            for verbs, title, show in others
+            if any(may(verb, desk.reader) for verb in verbs)
+        ),
+    ]
 
 
 main()
