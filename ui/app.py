@@ -14,7 +14,10 @@ from ui.open_case import CASE
 from ui.reading_room import open_assistant
 from ui.sign_in import signed_in
 from ui.style import STYLE
+from ui.views.audit import show_audit
 from ui.views.critical import show_critical
+from ui.views.insight import show_insight
+from ui.views.models import show_models
 from ui.views.modes import show_teaching
 from ui.views.reading import show_reading
 from ui.views.worklist import show_worklist
@@ -45,7 +48,7 @@ def main() -> None:
 
 
 def pages_of(desk: Desk) -> list[st.Page]:
-    """List the pages; each gets the way to a case and back."""
+    """List the pages of the reader's role; those of cases get the way to a case and back."""
 
     def go(case_id: str | None) -> None:
         if case_id is None:
@@ -60,8 +63,22 @@ def pages_of(desk: Desk) -> list[st.Page]:
     critical = st.Page(
         partial(show_critical, desk, go), title="Critical results", url_path="critical"
     )
-    teaching = st.Page(partial(show_teaching, desk), title="Teaching", url_path="teaching")
-    return [worklist, reading, critical, *([teaching] if may("case", desk.reader) else [])]
+    others = (
+        (("case",), "Teaching", show_teaching),
+        (("insight", "insight_of_all"), "Insight", show_insight),
+        (("models",), "Models", show_models),
+        (("history",), "Audit", show_audit),
+    )
+    return [
+        worklist,
+        reading,
+        critical,
+        *(
+            st.Page(partial(show, desk), title=title, url_path=title.lower())
+            for verbs, title, show in others
+            if any(may(verb, desk.reader) for verb in verbs)
+        ),
+    ]
 
 
 main()

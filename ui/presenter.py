@@ -251,12 +251,16 @@ def history_rows(events: tuple[AuditEvent, ...]) -> list[dict[str, str]]:
             "outcome": e.outcome,
             "who": e.actor,
             "role": e.role,
-            "details": ", ".join(
-                f"{name} {_short(value)}" for name, value in e.details.items() if name != "request"
-            ),
+            "details": details_words(e),
         }
         for e in reversed(events)
     ]
+
+
+def details_words(event: AuditEvent) -> str:
+    """Write the details of an entry on one line, digests shortened."""
+    told = ((name, value) for name, value in event.details.items() if name != "request")
+    return ", ".join(f"{name} {_short(value)}" for name, value in told)
 
 
 MARK_OF = {"accepted": ":green[✓]", "edited": ":blue[✎]", "rejected": ":gray[✕]"}
