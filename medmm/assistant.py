@@ -23,13 +23,16 @@ from medmm.domain.draft_version import DraftVersion
 from medmm.domain.drift import DriftReport
 from medmm.domain.first_read import FirstRead, ReadingMode
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.insight import ALL_SIGNED, Insight, InsightFilter
 from medmm.domain.lease import Lease
+from medmm.domain.model_card import ModelCard
 from medmm.domain.model_check import ModelCheck
 from medmm.domain.model_server import WriterProbe
 from medmm.domain.model_standing import ModelStanding
 from medmm.domain.priority import CasePriority, Order, Priority
 from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult
+from medmm.domain.recall import RecallList
 from medmm.domain.record import ClinicalContext
 from medmm.domain.record_influence import Influence
 from medmm.domain.report import (
@@ -63,6 +66,7 @@ from medmm.verbs import (
     communicating,
     deciding,
     first_reads,
+    insight,
     inspecting,
     installing,
     opened_house,
@@ -858,6 +862,69 @@ class Assistant:
         """
         return watching.watch_model(self._house, by, name, since)
 
+    def insight(self, asked: InsightFilter = ALL_SIGNED, *, by: By) -> Insight:
+        """Count how a reader took drafts: accepted, edited, rejected, how fast, what alarms.
+
+        The figures are of the signed cases that this reader decided, with 95 % intervals. They say
+        what was decided, never what was true.
+
+        Args:
+            asked: period of the signature, site, model, modality.
+
+        Returns: the figures by kind of statement, finding, model, writer and groups of patients.
+        Raises: PermissionDenied for another reader's figures.
+
+        Example:
+            >>> asked = InsightFilter(since=datetime(2026, 1, 1, tzinfo=UTC))
+            >>> assistant.insight(asked, by="reader-1").alarms.false
+        """
+        return insight.insight(self._house, by, asked)
+
+    def insight_of_all(self, asked: InsightFilter = ALL_SIGNED, *, by: By) -> Insight:
+        """Count how all readers took drafts, or one who is named; see `insight`.
+
+        Args:
+            asked: period of the signature, site, reader, model, modality.
+
+        Returns: the figures, by reader too.
+
+        Example:
+            >>> assistant.insight_of_all(InsightFilter(site="north"), by="attending-1").cases
+        """
+        return insight.insight_of_all(self._house, by, asked)
+
+    def export_insight(self, asked: InsightFilter = ALL_SIGNED, *, by: By) -> Insight:
+        """Count as `insight_of_all`, to take the figures along: the log says that they left.
+
+        Args:
+            asked: period of the signature, site, reader, model, modality.
+
+        Returns: the figures.
+
+        Example:
+            >>> found = assistant.export_insight(by="auditor-1")
+        """
+        return insight.export_insight(self._house, by, asked)
+
+    def recall_list(self, model: str, version: str, *, by: By) -> RecallList:
+        """List the cases that rest on a version of a model, so that they are looked at again.
+
+        Every draft of every case is gone through and held against the log; of 10,000 cases that
+        takes a minute.
+
+        Args:
+            model: its name, as drafts and reports state it; it need not be here any more.
+            version: the digest of its manifest, or at least the first 8 of its 64 hex digits.
+
+        Returns: each case with the drafts and findings that rest on it, and what became of it.
+        Raises: InputError if the digest is none, or several versions begin with it.
+
+        Example:
+            >>> for case in assistant.recall_list("film-net", "3f0c9a1b", by="admin-1").cases:
+            ...     print(case.case_id, case.state, case.findings)
+        """
+        return insight.recall_list(self._house, by, model, version)
+
     def probe_writer(self, *, by: By, key: str | None = None) -> WriterProbe:
         """Show the model server of the settings two pictures and a schema, and judge its answers.
 
@@ -1367,6 +1434,20 @@ class Assistant:
             >>> [row.name for row in assistant.models() if row.state == "ready"]
         """
         return installing.model_rows(self._house, by)
+
+    def model_card(self, name: str, *, by: By | None = None) -> ModelCard:
+        """Show one network: its model card, what it was measured to do, how it stands here.
+
+        Args:
+            name: as `models` lists it.
+
+        Returns: its row, card, and acceptances.
+        Raises: InputError if there is none of this name; IntegrityError if its files were altered.
+
+        Example:
+            >>> assistant.model_card("chest-findings").accepted_here
+        """
+        return installing.model_card(self._house, by, name)
 
     def capabilities(self, *, by: By | None = None) -> Capabilities:
         """Say what this installation can decode, run and write.

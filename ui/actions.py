@@ -28,8 +28,18 @@ def told() -> Iterator[None]:
 
 
 def forget() -> None:
-    """Have case and worklist read again, since something may have changed."""
-    for name in ("opened", "worklist", "events", "signing", "amending", "report_of"):
+    """Have case, worklist and critical results read again, since something may have changed."""
+    for name in (
+        "opened",
+        "worklist",
+        "critical",
+        "critical_case",
+        "told_cases",
+        "events",
+        "signing",
+        "amending",
+        "report_of",
+    ):
         st.session_state.pop(name, None)
 
 

@@ -8,12 +8,16 @@ import streamlit as st
 
 from medmm.domain.roles import may
 from ui import open_case
-from ui.actions import told
+from ui.actions import forget, told
 from ui.desk import Desk
 from ui.open_case import CASE
 from ui.reading_room import open_assistant
 from ui.sign_in import signed_in
 from ui.style import STYLE
+from ui.views.audit import show_audit
+from ui.views.critical import show_critical
+from ui.views.insight import show_insight
+from ui.views.models import show_models
 from ui.views.modes import show_teaching
 from ui.views.reading import show_reading
 from ui.views.worklist import show_worklist
@@ -37,11 +41,14 @@ def main() -> None:
         with links:
             for one in pages:
                 st.page_link(one, width="content")
+        if st.session_state.get("page") != page.url_path:  # what is come to is read anew
+            forget()
+            st.session_state["page"] = page.url_path
         page.run()
 
 
 def pages_of(desk: Desk) -> list[st.Page]:
-    """List the pages; each gets the way to a case and back."""
+    """List the pages of the reader's role; those of cases get the way to a case and back."""
 
     def go(case_id: str | None) -> None:
         if case_id is None:
@@ -53,8 +60,25 @@ def pages_of(desk: Desk) -> list[st.Page]:
         partial(show_worklist, desk, go), title="Worklist", url_path="worklist", default=True
     )
     reading = st.Page(partial(show_reading, desk, go), title="Reading", url_path="read")
-    teaching = st.Page(partial(show_teaching, desk), title="Teaching", url_path="teaching")
-    return [worklist, reading, *([teaching] if may("case", desk.reader) else [])]
+    critical = st.Page(
+        partial(show_critical, desk, go), title="Critical results", url_path="critical"
+    )
+    others = (
+        (("case",), "Teaching", show_teaching),
+        (("insight", "insight_of_all"), "Insight", show_insight),
+        (("models",), "Models", show_models),
+        (("history",), "Audit", show_audit),
+    )
+    return [
+        worklist,
+        reading,
+        critical,
+        *(
+            st.Page(partial(show, desk), title=title, url_path=title.lower())
+            for verbs, title, show in others
+            if any(may(verb, desk.reader) for verb in verbs)
+        ),
+    ]
 
 
 main()

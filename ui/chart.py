@@ -139,4 +139,5 @@ def show_history(desk: Desk, case: OpenCase) -> None:
         "Read again", key=f"events {case.id}", on_click=st.session_state.pop, args=("events", None)
     )
     rows: list[dict[str, str]] = st.session_state["events"]
-    st.table([{name: inert(value) for name, value in row.items()} for row in rows])
+    with st.container(key="history"):
+        st.table([{name: inert(value) for name, value in row.items()} for row in rows])

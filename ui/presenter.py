@@ -33,11 +33,6 @@ from medmm.presentation.slice_picture import marked_slices
 from medmm.presentation.suspicion_words import NONE_VALID, WITHHELD
 from medmm.presentation.suspicion_words import suspected_line as listed_line
 
-WELCOME = (
-    "Choose a case in the worklist. If there is none: admit a study on the left, "
-    "or run `medmm demo`, which says how to open what it made."
-)
-WORKLIST_PAGE = 50  # cases, until more are asked for
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # What Streamlit still makes links, icons and arrows of after Markdown's escapes are gone:
 # `http://`, `www.`, `a@b`, `:icon:`, `->`. An invisible word joiner (U+2060) at these places keeps
@@ -256,12 +251,16 @@ def history_rows(events: tuple[AuditEvent, ...]) -> list[dict[str, str]]:
             "outcome": e.outcome,
             "who": e.actor,
             "role": e.role,
-            "details": ", ".join(
-                f"{name} {_short(value)}" for name, value in e.details.items() if name != "request"
-            ),
+            "details": details_words(e),
         }
         for e in reversed(events)
     ]
+
+
+def details_words(event: AuditEvent) -> str:
+    """Write the details of an entry on one line, digests shortened."""
+    told = ((name, value) for name, value in event.details.items() if name != "request")
+    return ", ".join(f"{name} {_short(value)}" for name, value in told)
 
 
 MARK_OF = {"accepted": ":green[✓]", "edited": ":blue[✎]", "rejected": ":gray[✕]"}

@@ -12,13 +12,13 @@ STYLE = """<style>
 .stMain h5 {padding: 0; margin: 0 0 1rem; font-size: .95rem}
 .stMain [data-testid="stAlertContainer"] {padding: .4rem .8rem; min-height: 0}
 .stMain .stCode code {font-size: .75rem}
-.stMain [data-testid="stCaptionContainer"], .stMain [data-testid="stCaptionContainer"] * \
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] * \
 {color: #aab4bc; opacity: 1}
 .stMain .stButton button, .stMain .stPopover button, .stMain .stDownloadButton button \
 {min-height: 1.75rem; padding: 0 .55rem; font-size: .87rem}
-button[kind="primary"]:not(:disabled), button[kind="primary"]:not(:disabled) * \
+button[kind^="primary"]:not(:disabled), button[kind^="primary"]:not(:disabled) * \
 {color: #06171b; opacity: 1}
-button[kind="primary"]:not(:disabled):hover {background: #6cc4d6; border-color: #6cc4d6}
+button[kind^="primary"]:not(:disabled):hover {background: #6cc4d6; border-color: #6cc4d6}
 button[kind="tertiary"]:is(:focus, :active, [aria-expanded="true"]), \
 button[kind="tertiary"]:is(:focus, :active, [aria-expanded="true"]) p {color: #8fd3e2}
 .st-key-bar {border-bottom: 1px solid #2b3238; padding-bottom: .15rem}
@@ -38,4 +38,11 @@ min-height: 20rem; flex-basis: auto !important}
 .st-key-panel td, .st-key-panel th {font-size: .8rem; padding: .2rem .35rem}
 .st-key-panel [data-testid="stTable"], .st-key-panel [data-testid="stTable"] div {overflow: visible}
 .st-key-panel td, .st-key-panel td * {overflow-wrap: anywhere !important}
+.st-key-history td:first-child {white-space: nowrap}
+.stButton kbd {opacity: 1}
+.st-key-tools {min-height: 0}
+.st-key-tools [data-testid="stTextInputRootElement"], .st-key-tools .react-aria-ComboBox \
+[role="group"] {height: 1.9rem; min-height: 1.9rem}
+.st-key-chips .stButton button {min-height: 1.5rem; padding: 0 .5rem}
+[data-testid="stPopoverBody"] {min-width: 26rem}
 </style>"""

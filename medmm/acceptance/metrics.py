@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 BOOTSTRAPS = 500
+Z = 1.96  # standard deviations either side that hold 95 % of a normal distribution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,17 +112,25 @@ def share(hits: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, float |
     """
     count, draws = len(hits), len(set(patients))
     counted = {"hits": int(hits.sum()), "count": count, "patients": draws}
+    return {**counted, **wilson(counted["hits"], count, draws).json()}
+
+
+def wilson(hits: int, count: int, draws: int) -> Interval:
+    """Compute a share with its 95 % Wilson interval, by as many draws as there are patients.
+
+    Args:
+        hits, count: the share is hits of count.
+        draws: patients, at most `count`.
+    Source: Wilson, JASA 1927;22:209-212.
+    """
     if count == 0:
-        return {**counted, **Interval(value=None, low=None, high=None).json()}
-    value, z = float(np.mean(hits)), 1.96
+        return Interval(value=None, low=None, high=None)
+    value, z = hits / count, Z
     middle = (value + z**2 / (2 * draws)) / (1 + z**2 / draws)
     half = (
         z / (1 + z**2 / draws) * float(np.sqrt(value * (1 - value) / draws + z**2 / (4 * draws**2)))
     )
-    return {
-        **counted,
-        **Interval(value=value, low=max(middle - half, 0.0), high=min(middle + half, 1.0)).json(),
-    }
+    return Interval(value=value, low=max(middle - half, 0.0), high=min(middle + half, 1.0))
 
 
 def patient_draws(

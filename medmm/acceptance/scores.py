@@ -13,15 +13,14 @@ from medmm.acceptance.labels import Half, LabelledStudy
 from medmm.acceptance.split import half_of
 from medmm.domain.acceptance import Attribute, Counted
 from medmm.domain.input_figures import InputFigures
+from medmm.domain.patient_age import NOT_STATED, age_band
 from medmm.domain.promise import Withheld
 from medmm.domain.reading import Finding, ModelIdentity, Reading
 from medmm.domain.study import View
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-NOT_STATED = "not stated"
 SILENT = (Withheld.UNFAMILIAR_IMAGE, Withheld.NOT_MEASURED)  # whatever point a score reaches
-AGE_BANDS = ((0, 18), (18, 40), (40, 60), (60, 75), (75, None))  # years, the upper end excluded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +64,6 @@ class ReadStudy:
             Attribute.VIEW: self.view or NOT_STATED,
             Attribute.SCANNER: self.labels.scanner or self.inputs.scanner or NOT_STATED,
         }
-
-
-def age_band(age_years: float | None) -> str:
-    """Return the band of an age, in words."""
-    if age_years is None:
-        return NOT_STATED
-    for low, high in AGE_BANDS:
-        if high is None or age_years < high:
-            return f"{low} years and over" if high is None else f"{low} to {high - 1} years"
-    return NOT_STATED
 
 
 @dataclass(frozen=True, kw_only=True)

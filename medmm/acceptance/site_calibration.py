@@ -13,10 +13,11 @@ from medmm.acceptance.calibration import (
     rule_out_point,
 )
 from medmm.acceptance.promises import DIGITS, FALSE_CLAIMS, least_studies, promise_row
-from medmm.acceptance.scores import NOT_STATED, Array, Flags, Scores
+from medmm.acceptance.scores import Array, Flags, Scores
 from medmm.domain.acceptance import Attribute, NotMeasured
 from medmm.domain.calibration import AlarmPoint, FindingCalibration, SiteCalibration, logit_of
 from medmm.domain.errors import InputError
+from medmm.domain.patient_age import NOT_STATED
 from medmm.domain.promise import LEAST_POSITIVES, Promise
 from medmm.domain.vocabulary import finding_term
 

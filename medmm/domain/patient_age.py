@@ -19,6 +19,8 @@ OLDEST_YEARS = 120
 CAPPED_YEARS = 89
 # Birth dates moved to the first of January, and ages at the order, differ by less
 SLACK_YEARS = 1.0
+AGE_BANDS = ((0, 18), (18, 40), (40, 60), (60, 75), (75, None))  # years, the upper end excluded
+NOT_STATED = "not stated"  # a group of those of whom it is not known
 AGE_FACT = "Patient#age"  # of a record: the age in whole years at the study
 CHILD = Notice(code="child", text="The patient is under 18 years; the models were made for adults.")
 
@@ -33,6 +35,16 @@ def age_by_birth(birth: date | None, day: date | None, source: str) -> StatedAge
         if 0 <= years <= OLDEST_YEARS
         else None
     )
+
+
+def age_band(age_years: float | None) -> str:
+    """Return the band of an age, in words."""
+    if age_years is None:
+        return NOT_STATED
+    for low, high in AGE_BANDS:
+        if high is None or age_years < high:
+            return f"{low} years and over" if high is None else f"{low} to {high - 1} years"
+    return NOT_STATED
 
 
 def age_notices(ages: Sequence[StatedAge]) -> Iterator[Notice]:

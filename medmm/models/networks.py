@@ -153,6 +153,20 @@ class Networks:
         adopted = self.adopted.rows().get(self.report)
         return here if adopted is None else here | {self.report: adopted.manifest_sha256}
 
+    def card(self, name: str) -> str | None:
+        """Read the model card of a network, checked with all its files.
+
+        Returns: Markdown; None if the network is not installed, or ships no card.
+        Raises: InputError if there is none of this name; IntegrityError if a file was altered.
+        """
+        adopted = self.adopted.rows().get(name)
+        row = adopted or row_named(name)
+        weights = open_weights(row, self.adopted.folder if adopted else self.weights_dir)
+        file = None if weights is None else weights.folder / "card.md"
+        if file is None or not file.is_file():
+            return None
+        return file.read_text(encoding="utf-8", errors="replace")
+
     def shipped_acceptances(self) -> tuple[Acceptance, ...]:
         """Read what packaged networks that are here were measured to do before they shipped.
 

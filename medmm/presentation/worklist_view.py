@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from medmm.domain.critical_result import CriticalResult
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.patient_age import words as age_words
 from medmm.domain.plain_text import clean
@@ -16,6 +17,7 @@ from medmm.presentation.suspicion_words import listed_words
 
 NO_NAME, NO_ID = "no name", "no ID"
 NOT_SHOWN = "not shown to this role"
+UNNAMED = "named after your first read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,18 +100,37 @@ def critical_words(row: WorklistRow, at: datetime) -> str:
     result = row.critical
     if result is None:
         return ""
-    named = ", ".join(finding_term(name).words for name in result.findings)
-    findings = named or "named after your first read"
-    due = "to be told once it is signed"
-    if result.due is not None:
-        left = result.due - at
-        due = (
-            f"{duration_words(-left)} overdue"
-            if left < timedelta(0)
-            else (f"to be told within {duration_words(left)}")
-        )
+    findings = finding_words(result.findings)
+    due = time_left_words(result, at)
     contact = f", try {clean(result.contact)}" if result.contact else ""
     return f"critical finding: {findings} (category {result.category}), {due}{contact}"
+
+
+def finding_words(findings: Iterable[str]) -> str:
+    """Name critical findings; those that a reader's first read comes before are not named."""
+    return ", ".join(finding_term(name).words for name in findings) or UNNAMED
+
+
+def time_left_words(result: CriticalResult, at: datetime) -> str:
+    """Say how long there is to tell a critical result, or since when somebody should know."""
+    if result.due is None:
+        return "to be told once it is signed"
+    left = result.due - at
+    if left < timedelta(0):
+        return f"{duration_words(-left)} overdue"
+    return f"to be told within {duration_words(left)}"
+
+
+def clock_words(result: CriticalResult, at: datetime) -> str:
+    """Say the same in as few words as a table has room for: 40 min left."""
+    if result.due is None:
+        return "once signed"
+    left = result.due - at
+    return (
+        f"{duration_words(-left)} overdue"
+        if left < timedelta(0)
+        else f"{duration_words(left)} left"
+    )
 
 
 def waiting_words(case: CaseSummary, at: datetime) -> str:

@@ -146,6 +146,26 @@ def refuse_altered_drafts(connection: sa.Connection, case_id: str) -> None:
     refuse(_version_problems("draft", case_id, rows, _said_of(connection, case_id)))
 
 
+def checked_drafts(
+    connection: sa.Connection, case_ids: Sequence[str]
+) -> dict[str, list[sa.Row[Any]]]:
+    """Read the rows of every version of the drafts of these cases, oldest first.
+
+    Raises: IntegrityError if one is not what the log says, or is missing.
+    """
+    said = last_words.by_case(last_words.of_cases(connection, case_ids))
+    rows: dict[str, list[sa.Row[Any]]] = {case_id: [] for case_id in case_ids}
+    of_cases = VERSIONED["draft"].where(tables.drafts.c.case_id.in_(case_ids))
+    for row in connection.execute(of_cases.order_by(tables.drafts.c.version)):
+        rows[row.case_id].append(row)
+    for case_id, kept in rows.items():
+        mark = marks_of(said.get(case_id, ()))
+        refuse(_version_problems("draft", case_id, kept, mark))
+        newest, last = (kept[-1].body if kept else None), mark.parts.get("draft")
+        refuse(_compared(f"draft of case {case_id}", digest_of_row(newest), last))
+    return rows
+
+
 def refuse_altered_report(connection: sa.Connection, report_id: str) -> None:
     """Refuse a report that is not what was signed.
 

@@ -132,6 +132,13 @@ STANDING = RowKind(
     owner="standing",
     detail="standing_sha256",
 )
+REVIEWED = RowKind(
+    table="reviewed_case",
+    column="case_id",
+    words="review of case",
+    owner="reviewed",
+    detail="reviewed_sha256",
+)
 FIRST_READ = RowKind(
     table="first_read",
     column="id",
@@ -146,7 +153,7 @@ DOUBLE_READING = RowKind(
     owner="double_reading",
     detail="double_reading_sha256",
 )
-KINDS = (IDENTITY, STUDY, RECORD, ORDER, SHADOW, STANDING, FIRST_READ, DOUBLE_READING)
+KINDS = (IDENTITY, STUDY, RECORD, ORDER, SHADOW, STANDING, REVIEWED, FIRST_READ, DOUBLE_READING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

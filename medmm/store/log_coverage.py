@@ -19,7 +19,17 @@ from medmm.audit.identity_digest import identity_hmac
 from medmm.audit.log_database import as_bytes, bytes_of
 from medmm.domain.audit_event import AuditProblem
 from medmm.store import integrity, last_words, tables
-from medmm.store.last_words import IDENTITY, KINDS, ORDER, RECORD, STUDY, LoggedPart, RowKind, Words
+from medmm.store.last_words import (
+    IDENTITY,
+    KINDS,
+    ORDER,
+    RECORD,
+    REVIEWED,
+    STUDY,
+    LoggedPart,
+    RowKind,
+    Words,
+)
 from medmm.store.object_store import ObjectStore, is_digest
 
 Digest = Callable[[str, bytes], str]  # whose row, its body
@@ -224,6 +234,19 @@ def checked_rows(
     return {owner: _sound(kind, owner, bodies, words) for owner in owners}
 
 
+def checked_known(
+    connection: sa.Connection, kind: RowKind, owners: Sequence[str]
+) -> dict[str, bytes]:
+    """Read the bodies of those of these rows that the log names, or that lie there.
+
+    Raises: as `checked_rows`.
+    """
+    words = last_words.of_all(connection, (kind.table,), owners)
+    lying = _bodies(connection, kind, owners)
+    known = [owner for owner in owners if owner in lying or (kind.table, owner) in words]
+    return {owner: _sound(kind, owner, lying, words) for owner in known}
+
+
 def checked_kind(connection: sa.Connection, kind: RowKind) -> dict[str, bytes]:
     """Read the bodies of all rows of a kind: of those that the log names, and that lie there.
 
@@ -355,6 +378,8 @@ def _may_be_early(connection: sa.Connection, kind: RowKind, owner: str, said: Lo
     """
     if kind is IDENTITY:
         return bool(said.early)
+    if kind is REVIEWED:  # no release kept one without naming it
+        return False
     table = tables.cases
     cases = connection.scalars(sa.select(table.c.id).where(table.c.study_uid == owner))
     return owner in said.early or not said.early.isdisjoint(cases)

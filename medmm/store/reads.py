@@ -201,6 +201,12 @@ def study_of(connection: sa.Connection, case_id: str) -> str:
     return str(found)
 
 
+def site_of(connection: sa.Connection, case_id: str) -> str | None:
+    """Read the site at which a case was opened; None if none was named then."""
+    found = connection.scalar(select(tables.cases.c.site, tables.cases.c.id, case_id))
+    return None if found is None else str(found)
+
+
 def context(connection: sa.Connection, study_uid: str) -> ClinicalContext | None:
     """Read the record that was last joined to a study; None if none is."""
     table = tables.contexts

@@ -28,6 +28,7 @@ from medmm.domain.priority import CasePriority
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, Decision, Preliminary, SignedReport
+from medmm.domain.reviewed_case import ReviewedCase
 from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.domain.worklist import SavedFilter
@@ -52,7 +53,7 @@ from medmm.store import (
 from medmm.store.reads import missing
 
 # The details of an event that say whose the digests are
-OWNERS = {"patient", "study", "shadow", "standing", "first_read", "double_reading"}
+OWNERS = {"patient", "study", "shadow", "standing", "reviewed", "first_read", "double_reading"}
 
 
 class Step:
@@ -188,6 +189,12 @@ class Step:
         body, key = to_json(standing), standing.model.manifest_sha256
         self._put(tables.model_standings, {"manifest_sha256": key}, {"body": body})
         self._names("standing", key, standing_sha256=integrity.digest(body))
+
+    def save_reviewed(self, reviewed: ReviewedCase) -> None:
+        """Keep what a reader made of a draft, for reading statistics."""
+        body, case_id = to_json(reviewed), reviewed.case_id
+        self._put(tables.reviewed_cases, {"case_id": case_id}, {"body": body})
+        self._names("reviewed", case_id, reviewed_sha256=integrity.digest(body))
 
     def save_not_evaluable(self, refused: NotEvaluable) -> None:
         """Keep and count what was not evaluable."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -44,7 +44,9 @@ from medmm.store import (
     model_trials,
     reading_room,
     reads,
+    recall,
     replays,
+    reviewed_cases,
     saved_filters,
     search,
     tables,
@@ -56,6 +58,8 @@ from medmm.store.database import Database
 from medmm.store.dialects import Dialect, dialect_of
 from medmm.store.object_store import ObjectStore
 from medmm.store.reading_room import Asked
+from medmm.store.recall import DraftsOfCase
+from medmm.store.reviewed_cases import SignedCase
 from medmm.store.step import Step
 
 T = TypeVar("T")
@@ -385,6 +389,35 @@ class Store:
     def oldest_without_shadow(self, manifest_sha256: str, declares: Declaration) -> str | None:
         """Find the first case that a version of a model missed; see `model_trials`."""
         return self._read(lambda c: model_trials.oldest_lacking(c, manifest_sha256, declares))
+
+    def signed_cases(self) -> Iterator[SignedCase]:
+        """Read the signed cases by patient, with what was kept of their reviews.
+
+        Raises: as `reviewed_cases.some`.
+        """
+        rows, at_once = self._read(reviewed_cases.signed), reviewed_cases.AT_ONCE
+        for first in range(0, len(rows), at_once):
+            batch = rows[first : first + at_once]
+            yield from self._read(partial(reviewed_cases.some, rows=batch))
+
+    def unsigned(self, site: str | None, modality: str | None) -> int:
+        """Count the drafted cases that wait for a signature, of a site and a modality."""
+        return self._read(lambda c: reviewed_cases.unsigned(c, site, modality))
+
+    def site_of(self, case_id: str) -> str | None:
+        """Read the site at which a case was opened; None if the settings named none."""
+        return self._read(lambda c: reads.site_of(c, case_id))
+
+    def drafted_cases(self) -> list[str]:
+        """List the cases that were ever drafted, by id."""
+        return self._read(recall.drafted)
+
+    def drafts_of_cases(self, case_ids: Sequence[str]) -> list[DraftsOfCase]:
+        """Read every version of the drafts of these cases.
+
+        Raises: as `recall.some`.
+        """
+        return self._read(lambda c: [*recall.some(c, case_ids)])
 
     def not_evaluable(self) -> tuple[NotEvaluable, ...]:
         """Read all refusals and holds, oldest first."""

@@ -236,6 +236,12 @@ shadow_readings = sa.Table(
     sa.Column("body", sa.JSON, nullable=False),
     sa.Index("ix_shadow_reading_model", "manifest_sha256", "read_at"),
 )
+reviewed_cases = sa.Table(  # told at the signature; medmm.store.reviewed_cases reads them
+    "reviewed_case",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
 model_standings = sa.Table(  # the newest of a model; those before it are in its body
     "model_standing",
     metadata,

@@ -173,6 +173,8 @@ def sign(
     state = review.advance(file.state, review.Act.SIGN)
     review.refuse_outgrown(file, house.store.study(file.case.study.uid))
     report = review.sign(file, call.actor, house.clock())
+    events, site = house.store.events(case_id), house.store.site_of(case_id)
+    reviewed = review.reviewed(file, report, events, site)
     with house.store.step() as step:
         step.refuse_others(case_id, call.actor.id, house.clock())
         first_reads.refuse_decision(step, case_id, call.actor)
@@ -187,6 +189,7 @@ def sign(
         report = review.adjudicated(report, reads)
         step.set_state(case_id, state, expected=file.state)
         step.save_report(report, decisions=file.decisions)
+        step.save_reviewed(reviewed)
         step.cover_identity(report.patient_key)
         read_by = {"read_by": " ".join(one.by.id for one in reads)} if reads else {}
         call.done(step, report, case_id, "done", **read_by)

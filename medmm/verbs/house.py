@@ -70,6 +70,13 @@ class Networks(Protocol):
         """
         ...
 
+    def card(self, name: str) -> str | None:
+        """Read the model card of a network; None if it is not installed, or ships none.
+
+        Raises: InputError if there is none of this name; IntegrityError if a file was altered.
+        """
+        ...
+
     def shipped_acceptances(self) -> Sequence[Acceptance]:
         """Read what packaged networks that are here were measured to do before they shipped."""
         ...

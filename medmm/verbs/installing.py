@@ -8,9 +8,11 @@ from pathlib import Path
 
 from medmm import drafting, imaging, models
 from medmm.domain.acceptance import SignedAcceptance
-from medmm.domain.errors import StateError
+from medmm.domain.errors import InputError, StateError
+from medmm.domain.model_card import ModelCard
 from medmm.domain.model_check import ModelCheck
 from medmm.domain.model_standing import ModelStanding
+from medmm.domain.reading import ModelIdentity
 from medmm.domain.study_inspection import Capabilities, Duty, ModelDuty, ModelRow
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
@@ -57,8 +59,30 @@ def remove_model(house: House, call: VerbCall, name: str) -> None:
 def model_rows(house: House, by: By | None) -> tuple[ModelRow, ...]:
     """List the networks and whether they are here and unaltered."""
     house.calls.allow("models", by)
+    return _rows(house)
+
+
+def _rows(house: House) -> tuple[ModelRow, ...]:
     standings, read = house.store.standings(), house.store.shadow_counts()
     return tuple(_with_duty(row, standings, read) for row in house.networks.model_rows())
+
+
+def model_card(house: House, by: By | None, name: str) -> ModelCard:
+    """Show a network's card and how it stands here; see `Assistant.model_card`."""
+    house.calls.allow("model_card", by)
+    row = next((one for one in _rows(house) if one.name == name), None)
+    if row is None:
+        raise InputError(
+            f"no network {name!r} here", remedy="take a name that `medmm models list` shows"
+        )
+    shipped = {one.model: one for one in house.networks.shipped_acceptances()}
+    of = ModelIdentity(name=row.name, manifest_sha256=row.manifest_sha256)
+    return ModelCard(
+        row=row,
+        card=house.networks.card(name),
+        shipped=shipped.get(of),
+        standing=house.store.standings().get(row.manifest_sha256),
+    )
 
 
 def _with_duty(

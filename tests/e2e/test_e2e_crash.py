@@ -58,6 +58,11 @@ LOOKS = {
     "models",
     "capabilities",
     "influence",
+    "insight",
+    "insight_of_all",
+    "export_insight",
+    "model_card",
+    "recall_list",
     "first_reads",
 }
 ELSEWHERE = {

@@ -319,7 +319,13 @@ def test_a_study_of_an_earlier_release_grows_too(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "data" / "medmm.sqlite")) as connection:
         later = ("study_file", "study_order", "worklist", "last_word", "lease", "reading", "draft")
         later += ("shadow_reading", "model_standing", "search_term", "saved_filter", "confirmation")
-        later += ("decision_history", "unfinished_text", "first_read", "double_reading")
+        later += (
+            "decision_history",
+            "unfinished_text",
+            "reviewed_case",
+            "first_read",
+            "double_reading",
+        )
         for table in later:  # what later releases brought
             connection.execute(f"DROP TABLE {table}")
         for part in ("reading", "draft"):  # which a case held itself

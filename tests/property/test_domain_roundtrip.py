@@ -35,6 +35,7 @@ from medmm.domain.draft import (
 from medmm.domain.first_read import FirstRead
 from medmm.domain.frame_reference import FrameReference
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.insight import InsightFilter
 from medmm.domain.lease import Lease
 from medmm.domain.model_standing import BackToShadow
 from medmm.domain.priority import CasePriority
@@ -43,6 +44,7 @@ from medmm.domain.reading import Extent, Finding, LabelMap, Mask, Measurement, R
 from medmm.domain.rejection_reasons import rejection_reasons
 from medmm.domain.report import Add, Addendum, Edit, Impression, Reject, SignedReport
 from medmm.domain.report_kind import ReportKind
+from medmm.domain.reviewed_case import Answer, ReviewedCase, ReviewedStatement
 from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import Notice, Study, Volume
 from medmm.domain.unfinished_text import UnfinishedText
@@ -188,6 +190,12 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
         "threshold": st.floats(0.01, 0.99),
         "rule_out": st.none() | st.floats(0.0001, 0.01),
     },
+    ReviewedStatement: {
+        "answer": st.just(Answer.EDITED),
+        "words_changed": FRACTIONS,
+    },
+    ReviewedCase: {"signed_at": MOMENTS},
+    InsightFilter: {"since": st.none(), "until": st.none() | MOMENTS},
     Acceptance: {"chosen_burden": st.floats(0.01, 0.99)},
 }
 # What is made for one call to a model, or for a viewer, of pixels, settings and words; nothing of it is kept as JSON.

@@ -22,6 +22,7 @@ from medmm.doors.cli import (
     case_work,
     cases,
     influence,
+    insight,
     model_trials,
     programs,
     read,
@@ -53,6 +54,7 @@ for module in (
     influence,
     setup,
     model_trials,
+    insight,
     audit,
     programs,
 ):
