@@ -131,10 +131,17 @@ def film_file(
     return write(folder / name, dataset(FILM, pixels, **changes))
 
 
-def mr_file(folder: Path, name: str, z_mm: float, **changes: Any) -> Path:
-    """An axial MR slice on disk at a height; its picture starts with the height, to tell slices apart."""
-    pixels = picture(64, 64)
-    pixels[0, :2] = int(z_mm)
+def mr_file(
+    folder: Path,
+    name: str,
+    z_mm: float,
+    pixels: NDArray[np.generic] | None = None,
+    **changes: Any,
+) -> Path:
+    """An axial MR slice on disk at a height; a picture that isn't given starts with the height, to tell slices apart."""
+    if pixels is None:
+        pixels = picture(64, 64)
+        pixels[0, :2] = int(z_mm)
     made = {
         "ImagePositionPatient": [-10, -20, z_mm],
         "SOPInstanceUID": f"1.2.4.3.{zlib.crc32(name.encode())}",

@@ -56,6 +56,7 @@ def acted(verb: Callable[[], object]) -> None:
 
 def tried(verb: Callable[[], object]) -> None:
     """Do a verb in a callback that changes no case; the page tells what failed."""
+    st.session_state.pop(FAILED, None)
     try:
         verb()
     except MedmmError as error:
@@ -71,10 +72,11 @@ def kept_after(name: str, verb: Callable[[], object]) -> None:
 
 
 def show_failed() -> None:
-    """Show what went wrong in the last step of the reader, once.
+    """Show what went wrong in the last step of the reader, until the next one.
 
-    Its place is always there: what stands below would be made anew otherwise, the viewer too.
+    The page may run again by itself at once, as when the viewer has followed to a sentence. Its
+    place is always there: what stands below would be made anew otherwise, the viewer too.
     """
     with st.container():
-        if lines := st.session_state.pop(FAILED, None):
+        if lines := st.session_state.get(FAILED):
             st.error("  \n".join(lines))

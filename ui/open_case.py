@@ -12,15 +12,15 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from medmm.domain.errors import StateError
+from medmm.domain.errors import PermissionDenied, StateError
 from medmm.domain.first_read import ReadingMode
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.lease import Lease
-from medmm.domain.report import CaseFile, CaseState
+from medmm.domain.report import CaseFile, CaseState, Reader
 from medmm.domain.roles import may
 from medmm.domain.shown import Shown
 from medmm.presentation.case_view import CaseView, case_view
-from ui.actions import WENT
+from ui.actions import FAILED, WENT
 from ui.desk import Desk
 from ui.presenter import lease_words
 
@@ -28,6 +28,7 @@ DRAFT_WANTED = "draft_wanted"  # the case whose reader wants the draft without a
 CASE, STUDY = "case", "study"  # names in the address
 # What a session keeps of the open case
 OF_A_CASE = (
+    FAILED,
     "opened",
     "opened_of",
     "identity",
@@ -136,7 +137,8 @@ def _held(desk: Desk, file: CaseFile) -> tuple[Lease | None, str]:
     if file.state in FREE or not may("claim", desk.reader):
         return None, ""
     kept: Lease | None = st.session_state.get("lease")
-    if kept is not None and kept.case_id == file.case.id and not _due(kept):
+    sure = FAILED not in st.session_state  # an act may have failed because somebody took it
+    if sure and kept is not None and kept.case_id == file.case.id and not _due(kept):
         return kept, ""
     since = kept.since if kept is not None and kept.case_id == file.case.id else None
     try:
@@ -144,7 +146,7 @@ def _held(desk: Desk, file: CaseFile) -> tuple[Lease | None, str]:
     except StateError as error:
         st.session_state.pop("lease", None)
         return None, lease_words(error, {r.id: r.name for r in desk.assistant.readers()})
-    st.session_state["lease"] = lease
+    st.session_state["lease"], st.session_state["lease_by"] = lease, desk.reader
     return lease, ""
 
 
@@ -172,14 +174,18 @@ def renew(desk: Desk) -> bool:
 
 
 def leave(desk: Desk) -> None:
-    """Leave the open case: its lease is given back, and nothing of it stays in the session."""
+    """Leave the open case: its lease is given back, and nothing of it stays in the session.
+
+    It is given back by who took it: another may read here by now.
+    """
     state = st.session_state
     lease: Lease | None = state.pop("lease", None)
+    holder: Reader = state.pop("lease_by", desk.reader)
     for name in OF_A_CASE:
         state.pop(name, None)
     if lease is None:
         return
     try:
-        desk.assistant.unclaim(lease.case_id, since=lease.since, by=desk.reader)
-    except StateError:
-        return  # it was lost or the case was signed meanwhile: there is nothing to give back
+        desk.assistant.unclaim(lease.case_id, since=lease.since, by=holder)
+    except (StateError, PermissionDenied):
+        return  # lost, or the case was signed, or the holder may not any more: it ends by itself

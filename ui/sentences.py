@@ -11,7 +11,7 @@ import streamlit as st
 from medmm.domain.draft import Assertion
 from medmm.domain.reading import Side
 from medmm.domain.rejection_reasons import rejection_reasons
-from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reject
+from medmm.domain.report import Accept, Add, Decision, Edit, Impression, Reject
 from medmm.presentation.sentence_rows import (
     ALSO,
     FINDINGS,
@@ -67,7 +67,7 @@ def show_sentences(desk: Desk, case: OpenCase, rows: tuple[SentenceRow, ...]) ->
             if here:
                 show_detail(desk, case, decide, row, digest)
         if name == FINDINGS:
-            show_adding(decide, case.file)
+            show_adding(decide, case)
     for line in case.view.unstated:
         st.markdown(inert(line))
 
@@ -212,14 +212,17 @@ def show_impression_form(decide: Callable[[Callable[[], Decision]], None], case:
         st.text_area("Impression", own_words.drafted_impression(case.view), key=field, height=160)
         st.button(
             "Save",
-            key=f"save impression {case.id}",
+            key=f"save impression {case.id} {case.shown.digest[:8]}",
             on_click=decide,
             args=(partial(own_impression, field),),
         )
 
 
-def show_adding(decide: Callable[[Callable[[], Decision]], None], file: CaseFile) -> None:
+def show_adding(decide: Callable[[Callable[[], Decision]], None], case: OpenCase) -> None:
     """Show the form for a finding of the reader's own, by the vocabulary or in free text."""
+    if case.held:
+        return
+    file = case.file
     terms = {term.name: term for term in own_words.vocabulary(file.case.study)}
     key = f"{file.case.id} {len(file.added)}"  # an empty form after each addition
     with st.popover("Add a finding", icon=":material/add:", type="tertiary"):
@@ -244,7 +247,7 @@ def show_adding(decide: Callable[[Callable[[], Decision]], None], file: CaseFile
             st.text_input("Place, in words", key=f"add place {key}")
         st.button(
             "Add",
-            key=f"add {key}",
+            key=f"add {case.id} {case.shown.digest[:8]}",
             type="primary",
             on_click=decide,
             args=(partial(added, name, key),),

@@ -17,7 +17,10 @@ STYLE = """<style>
 .stMain .stButton button, .stMain .stPopover button, .stMain .stDownloadButton button \
 {min-height: 1.75rem; padding: 0 .55rem; font-size: .87rem}
 button[kind^="primary"]:not(:disabled), button[kind^="primary"]:not(:disabled) * \
-{color: #06171b}
+{color: #06171b; opacity: 1}
+button[kind^="primary"]:not(:disabled):hover {background: #6cc4d6; border-color: #6cc4d6}
+button[kind="tertiary"]:is(:focus, :active, [aria-expanded="true"]), \
+button[kind="tertiary"]:is(:focus, :active, [aria-expanded="true"]) p {color: #8fd3e2}
 .st-key-bar {border-bottom: 1px solid #2b3238; padding-bottom: .15rem}
 .st-key-bar [data-testid="stPageLink"] a {padding: .1rem .55rem}
 .st-key-bar .stMarkdown p, .st-key-head .stMarkdown p {white-space: nowrap}
@@ -40,4 +43,6 @@ min-height: 20rem; flex-basis: auto !important}
 [role="group"] {height: 1.9rem; min-height: 1.9rem}
 .st-key-chips .stButton button {min-height: 1.5rem; padding: 0 .5rem}
 [data-testid="stPopoverBody"] {min-width: 26rem}
+.st-key-panel [data-testid="stTable"], .st-key-panel [data-testid="stTable"] div {overflow: visible}
+.st-key-panel td, .st-key-panel td * {overflow-wrap: anywhere !important}
 </style>"""

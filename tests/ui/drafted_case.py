@@ -7,6 +7,7 @@ from pathlib import Path
 
 from medmm import Assistant
 from medmm.config import Settings
+from medmm.domain.report import CaseFile, CaseSummary
 from medmm.domain.study import Study
 
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -25,3 +26,15 @@ def drafted_data(folder: Path, film: Path) -> Path:
         assistant.draft(assistant.open_case(study.uid).id)
     record.unlink()
     return folder
+
+
+def the_case(config: Path) -> CaseSummary:
+    """The first case of a data folder, as it stands there now."""
+    with Assistant.from_config(config) as assistant:
+        return assistant.cases()[0]
+
+
+def the_file(config: Path) -> CaseFile:
+    """All that is kept of the first case."""
+    with Assistant.from_config(config) as assistant:
+        return assistant.case(assistant.cases()[0].case_id)

@@ -16,9 +16,8 @@ from medmm.domain.report_kind import ReportKind
 from tests.dicom_files import film_file
 from tests.factories import make_amended_report, make_case_file, make_signed_report
 from tests.quick_assistant import opened, quick_assistant, signed
+from tests.ui.pressing import keys, opened_page, press, said, write
 from ui import report_words
-
-APP = Path(__file__).resolve().parents[2] / "ui" / "app.py"
 
 
 @pytest.fixture
@@ -35,48 +34,34 @@ def assistant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Assis
 
 @pytest.fixture
 def page(assistant: Assistant) -> AppTest:
-    page = AppTest.from_file(str(APP), default_timeout=60).run()
-    assert not page.exception
-    return next(b for b in page.button if str(b.key).startswith("open ")).click().run()
+    return opened_page(the_case(assistant).case.id)
 
 
 def the_case(assistant: Assistant) -> CaseFile:
     return assistant.case(assistant.cases()[0].case_id)
 
 
-def field(page: AppTest, kind: str, name: str) -> object:
-    (found,) = [one for one in getattr(page, kind) if str(one.key).startswith(name)]
-    return found
-
-
-def write(page: AppTest, kind: str, name: str, value: object) -> AppTest:
-    done: AppTest = field(page, kind, name).set_value(value).run()  # type: ignore[attr-defined]
-    assert not done.exception
-    return done
-
-
 def test_a_report_is_amended_after_a_look_at_what_will_be_signed(
     page: AppTest, assistant: Assistant
 ) -> None:
-    assert "SIGNED" in page.warning[0].value
+    assert "SIGNED" in said(page, "markdown")
     before = the_case(assistant)
     assert before.report is not None
     page = write(page, "selectbox", "amend what", report_words.ADD)
     page = write(page, "text_area", "amend text", "Old rib fracture.")
     page = write(page, "text_input", "amend reason", "Seen again.")
     page = write(page, "checkbox", "amend correction", True)
-    page = page.button(key="amend").click().run()
+    page = press(page, "amend case")
     assert the_case(assistant) == before, "the question alone signs nothing"
     assert any("Old rib fracture." in code.value for code in page.code)
     assert any("ZZREADER One" in i.value and "Seen again" in i.value for i in page.info)
-    page = page.button(key="amend now").click().run()
-    assert not page.exception
+    page = press(page, "amend now ")
     now = the_case(assistant)
     assert (now.state, now.report and now.report.kind) == (
         CaseState.AMENDED,
         ReportKind.CORRECTION,
     )
-    assert page.warning[0].value.startswith("AMENDED")
+    assert "⚠ AMENDED" in said(page, "markdown")
     assert page.code[0].value.startswith("RADIOLOGY REPORT: AMENDED, CORRECTED")
     assert any("Version 1" in c.value and "Version 2" in c.value for c in page.caption)
 
@@ -88,14 +73,14 @@ def test_words_are_changed_and_taken_out(page: AppTest, assistant: Assistant) ->
     page = write(page, "selectbox", "amend statement", finding.id)
     page = write(page, "text_area", "amend text", "Heart of normal size.")
     page = write(page, "text_input", "amend reason", "Seen again.")
-    page = page.button(key="amend").click().run()
-    page = page.button(key="back").click().run()
+    page = press(page, "amend case")
+    page = press(page, "back case")
     assert the_case(assistant).report == report
     page = write(page, "selectbox", "amend what", report_words.TAKE_OUT)
     page = write(page, "selectbox", "amend statement", finding.id)
     page = write(page, "text_input", "amend reason", "Seen again.")
-    page = page.button(key="amend").click().run()
-    page = page.button(key="amend now").click().run()
+    page = press(page, "amend case")
+    page = press(page, "amend now ")
     now = the_case(assistant).report
     assert now is not None
     assert finding.id not in {s.id for s in now.statements}
@@ -103,28 +88,27 @@ def test_words_are_changed_and_taken_out(page: AppTest, assistant: Assistant) ->
 
 def test_an_addendum_and_a_withdrawal_need_a_reason(page: AppTest, assistant: Assistant) -> None:
     page = write(page, "text_area", "addendum text", "Told to the ward.")
-    page = page.button(key="addendum").click().run()
-    assert any("without a reason" in error.value for error in page.error)
+    page = press(page, "addendum case")
+    assert "without a reason" in said(page, "error")
     page = write(page, "text_area", "addendum text", "Told to the ward.")
     page = write(page, "text_input", "addendum reason", "Asked for.")
-    page = page.button(key="addendum").click().run()
+    page = press(page, "addendum case")
     assert the_case(assistant).state is CaseState.AMENDED
-    page = page.button(key="withdraw").click().run()
-    assert any("without a reason" in error.value for error in page.error)
+    page = press(page, "withdraw case")
+    assert "without a reason" in said(page, "error")
     page = write(page, "text_input", "withdraw reason", "Another patient's film.")
-    page = page.button(key="withdraw").click().run()
-    assert not page.exception
+    page = press(page, "withdraw case")
     assert the_case(assistant).state is CaseState.WITHDRAWN
-    assert page.warning[0].value.startswith("WITHDRAWN")
+    assert "⚠ WITHDRAWN" in said(page, "markdown")
     assert page.code[0].value.startswith("RADIOLOGY REPORT: WITHDRAWN, ENTERED IN ERROR")
-    assert not [b for b in page.button if b.key in ("amend", "addendum", "withdraw")]
+    assert not [k for act in ("amend", "addendum", "withdraw") for k in keys(page, act)]
 
 
 def test_what_changed_elsewhere_is_not_changed_here(page: AppTest, assistant: Assistant) -> None:
     page = write(page, "text_input", "withdraw reason", "No.")
     assistant.addendum(the_case(assistant).case.id, "Told.", reason="Asked for.", by="reader-1")
-    page = page.button(key="withdraw").click().run()
-    assert any("changed elsewhere" in error.value for error in page.error)
+    page = press(page, "withdraw case")
+    assert "changed elsewhere" in said(page, "error")
     assert the_case(assistant).state is CaseState.AMENDED
 
 

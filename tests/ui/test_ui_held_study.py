@@ -15,8 +15,7 @@ from streamlit.testing.v1 import AppTest
 from medmm import Assistant
 from medmm.domain.report import CaseState
 from tests.kept import kept
-
-APP = Path(__file__).resolve().parents[2] / "ui" / "app.py"
+from tests.ui.pressing import keys, opened_page, said, sound
 
 
 @pytest.fixture
@@ -51,16 +50,15 @@ def held_film(tmp_path: Path, demo_films: Path) -> Path:
 def page(config: Path, held_film: Path) -> Iterator[AppTest]:
     """The page after the film was to be admitted."""
     streamlit.cache_resource.clear()
-    page = AppTest.from_file(str(APP), default_timeout=300).run()
+    page = opened_page()
+    page.default_timeout = 300  # seconds
     page.text_input(key="admit_path").set_value(str(held_film))
     yield click(page, "Admit and draft")
     streamlit.cache_resource.clear()
 
 
 def click(page: AppTest, label: str) -> AppTest:
-    page = next(button for button in page.button if button.label == label).click().run()
-    assert not page.exception
-    return page
+    return sound(next(button for button in page.button if button.label == label).click().run())
 
 
 def released(page: AppTest, reason: str) -> AppTest:
@@ -68,28 +66,23 @@ def released(page: AppTest, reason: str) -> AppTest:
     return click(page, "Release, admit and draft")
 
 
-def errors(page: AppTest) -> str:
-    return " ".join(error.value for error in page.error).replace("\\", "")
-
-
 def test_a_held_film_is_shown_with_what_holds_it_and_released_for_a_reason(
     page: AppTest, config: Path
 ) -> None:
-    assert "dated in the future" in errors(page)
+    assert "dated in the future" in said(page, "error")
     assert [s for s in page.slider if str(s.key).startswith("held window ")], (
-        f"no picture: {errors(page)}"
+        f"no picture: {said(page, 'error')}"
     )
-    said = " ".join(caption.value for caption in page.caption).replace("\\", "")
-    assert "mirrored" in said, "everything that holds it is said, not the first alone"
-    assert "By its tags the patient's left is on the right of the picture" in said, (
+    captions = said(page, "caption")
+    assert "mirrored" in captions, "everything that holds it is said, not the first alone"
+    assert "By its tags the patient's left is on the right of the picture" in captions, (
         "a mirrored film's side is no fact"
     )
     page = released(page, "the device's clock was wrong")
-    assert "mirrored" in errors(page), "held again for what was not released yet"
+    assert "mirrored" in said(page, "error"), "held again for what was not released yet"
     page = released(page, "looked at: the marker shows a plain mirrored export")
-    assert not [b for b in page.button if b.label == "Release, admit and draft"], (
-        "the case is shown in its place"
-    )
+    assert not [b for b in page.button if b.label == "Release, admit and draft"]
+    assert keys(page, "accept s"), "the case is shown in its place"
     with Assistant.from_config(config) as assistant:
         (case,) = assistant.cases()
         assert case.state is CaseState.DRAFTED
@@ -105,16 +98,16 @@ def test_a_held_film_is_shown_with_what_holds_it_and_released_for_a_reason(
 
 def test_without_a_reason_nothing_is_released(page: AppTest, config: Path) -> None:
     page = released(page, "   ")
-    assert "needs a reason" in errors(page)
+    assert "needs a reason" in said(page, "error")
     with Assistant.from_config(config) as assistant:
         assert kept(assistant).released() == {}
 
 
 def test_a_role_that_may_not_release_is_told_so(page: AppTest, config: Path) -> None:
     page = page.selectbox(key="reader").select_index(1).run()
-    assert "dated in the future" in errors(page), "it may look"
+    assert "dated in the future" in said(page, "error"), "it may look"
     page = released(page, "I should like to")
-    assert "may not release" in errors(page)
+    assert "may not release" in said(page, "error")
     with Assistant.from_config(config) as assistant:
         assert kept(assistant).released() == {}
 
@@ -126,7 +119,7 @@ def test_files_that_changed_since_the_look_are_not_released(
     dataset.SeriesDescription = "another file under the same path"
     dataset.save_as(held_film)
     page = released(page, "the device's clock was wrong")
-    assert "no longer what was looked at" in errors(page)
+    assert "no longer what was looked at" in said(page, "error")
     with Assistant.from_config(config) as assistant:
         assert kept(assistant).released() == {}
 

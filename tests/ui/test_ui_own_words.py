@@ -21,7 +21,17 @@ from tests.factories import (
     make_reading,
     make_statements,
 )
-from tests.ui.test_ui_page import config, page, the_case  # noqa: F401
+from tests.ui.drafted_case import the_case, the_file
+from tests.ui.pressing import (
+    keys,
+    opened_page,
+    press,
+    question,
+    said,
+    sentences,
+    sign,
+    write,
+)
 from ui import own_words
 
 
@@ -68,71 +78,70 @@ def test_what_may_be_added_is_of_the_studys_kind() -> None:
     assert {t.words for t in own_words.vocabulary(make_mr_study())} == {"brain lesion"}
 
 
-def press(page: AppTest, key: str) -> AppTest:  # noqa: F811
-    page = page.button(key=key).click().run()
-    assert not page.exception
-    return page
-
-
-def starting(page: AppTest, kind: str, start: str) -> object:  # noqa: F811
-    return next(w for w in getattr(page, kind) if str(w.key).startswith(start))
-
-
-def test_a_reader_adds_writes_and_signs(page: AppTest, config: Path) -> None:  # noqa: F811
+def test_a_reader_adds_writes_and_signs(page: AppTest, config: Path) -> None:
     case_id = the_case(config).case_id
-    starting(page, "text_area", "add text ").set_value("Scoliosis of 30 degrees.")  # type: ignore[attr-defined]
-    page = press(page, "add finding")
-    page = starting(page, "selectbox", "add finding ").set_value("Nodule").run()  # type: ignore[attr-defined]
-    starting(page, "selectbox", "add side ").set_value("left")  # type: ignore[attr-defined]
-    starting(page, "text_input", "add place ").set_value("upper zone")  # type: ignore[attr-defined]
-    page = press(page, "add finding")
-    starting(page, "text_area", "own impression ").set_value("Left nodule.")  # type: ignore[attr-defined]
-    page = press(page, "save impression")
-    with Assistant.from_config(config) as assistant:
-        file = assistant.case(case_id)
+    page = write(page, "text_area", "add text ", "Scoliosis of 30 degrees.")
+    page = press(page, "add ")
+    page = write(page, "selectbox", "add finding ", "Nodule")
+    page = write(page, "selectbox", "add side ", "left")
+    page = write(page, "text_input", "add place ", "upper zone")
+    page = press(page, "add ")
+    page = write(page, "text_area", "own impression ", "Left nodule.")
+    page = press(page, "save impression ")
+    file = the_file(config)
     assert [(a.statement_id, a.text, a.finding, a.side) for a in file.added] == [
         ("r1", "Scoliosis of 30 degrees.", None, None),
         ("r2", "Left pulmonary nodule, upper zone.", "Nodule", Side.LEFT),
     ]
     assert all(a.by is not None and a.by.id == "reader-1" for a in file.added)
     assert file.impression is not None
+    assert sentences(page)["r2"].endswith("Left pulmonary nodule, upper zone.")
+    page = press(page, "pick r1 ")
     assert any("G6" in warning.value and "30" in warning.value for warning in page.warning)
     with Assistant.from_config(config) as assistant:
         assistant.decide(
             case_id, [Reject(s.id) for s in file.asked], by=assistant.reader_named("reader-1")
         )
-    page = press(page, "refresh")
-    page = press(page, "sign")
-    assert any("3 of your own" in info.value for info in page.info)
-    assert any("r1" in warning.value for warning in page.warning), (
-        "marks stand beside the signature"
-    )
-    page = press(page, "sign now")
-    report = page.code[0].value
+    page = question(opened_page(case_id))
+    assert "2 of your own, the impression in your own words" in said(page, "caption")
+    assert "r1" in said(page, "warning"), "marks stand beside the signature"
+    report = sign(page).code[0].value
     assert "Left pulmonary nodule, upper zone." in report
     assert "Left nodule." in report
 
 
-def test_a_critical_flag_goes_from_worklist_and_page(page: AppTest, config: Path) -> None:  # noqa: F811
-    with Assistant.from_config(config) as assistant:
-        file = assistant.case(the_case(config).case_id)
-    critical = [s for s in file.asked if file.critical(s.id)]
-    badges = [m.value for m in page.markdown if "red-badge" in m.value]
-    assert bool(badges) == bool(critical)
-    for statement in critical:
-        page = press(page, f"reject {statement.id}")
-    assert not [m.value for m in page.markdown if "red-badge" in m.value]
-    page = starting(page, "text_area", "add text ").set_value("Large right pneumothorax.").run()  # type: ignore[attr-defined]
-    page = press(page, "add finding")
-    assert [m.value for m in page.markdown if "red-badge" in m.value]
+def test_a_finding_of_ones_own_is_taken_away(page: AppTest, config: Path) -> None:
+    page = write(page, "text_area", "add text ", "Old rib fracture.")
+    page = press(page, "add ")
+    assert not keys(page, "accept r1 "), "one's own words are not accepted"
+    page = press(page, "reject r1 ")
+    assert the_file(config).added == ()
+    assert "r1" not in sentences(page)
 
 
-def test_a_form_left_empty_or_wrong_is_told_with_its_remedy(page: AppTest, config: Path) -> None:  # noqa: F811
-    page = press(page, "add finding")
-    assert any("without text" in error.value for error in page.error)
-    page = starting(page, "selectbox", "add finding ").set_value("Nodule").run()  # type: ignore[attr-defined]
-    starting(page, "text_input", "add place ").set_value("no longer seen")  # type: ignore[attr-defined]
-    page = press(page, "add finding")
-    assert any("where the finding is" in error.value for error in page.error)
-    with Assistant.from_config(config) as assistant:
-        assert assistant.case(the_case(config).case_id).decisions == ()
+def test_a_critical_flag_goes_with_its_statement(page: AppTest, config: Path) -> None:
+    file = the_file(config)
+    critical = [s.id for s in file.asked if file.critical(s.id)]
+    assert critical, "the film of this test has one"
+    assert set(critical) <= set(flagged(page))
+    for statement_id in critical:
+        page = press(page, f"reject {statement_id} ")
+    assert flagged(page) == []
+    page = write(page, "text_area", "add text ", "Large right pneumothorax.")
+    page = press(page, "add ")
+    assert flagged(page) == ["r1"]
+
+
+def flagged(page: AppTest) -> list[str]:
+    """The sentences that are marked as critical."""
+    return [name for name, words in sentences(page).items() if "red-badge" in words]
+
+
+def test_a_form_left_empty_or_wrong_is_told_with_its_remedy(page: AppTest, config: Path) -> None:
+    page = press(page, "add ")
+    assert "without text" in said(page, "error")
+    page = write(page, "selectbox", "add finding ", "Nodule")
+    page = write(page, "text_input", "add place ", "no longer seen")
+    page = press(page, "add ")
+    assert "where the finding is" in said(page, "error")
+    assert the_file(config).decisions == ()

@@ -29,7 +29,7 @@ from medmm.presentation.case_view import case_view
 from medmm.presentation.evidence_words import evidence_view
 from medmm.presentation.film_picture import BELOW, REACHED, TICK, TRACK, film_picture, score_bar
 from medmm.presentation.record_view import fact_value
-from medmm.presentation.slice_picture import png_bytes
+from medmm.presentation.slice_picture import marked_slices, png_bytes
 from tests.factories import (
     ATTENDING,
     FILM,
@@ -45,6 +45,7 @@ from tests.factories import (
     make_signed_report,
     make_volume,
 )
+from tests.mr_cases import case_file
 from ui import presenter
 
 
@@ -196,6 +197,31 @@ def test_the_film_that_was_read_is_the_first_picture() -> None:
     assert presenter.side_line(images[1]) == "Orientation unknown: no side is named."
 
 
+def test_marked_volumes_come_first_with_their_role() -> None:
+    file = case_file("BRAIN")
+    first, second = presenter.pictures(file)
+    marked = marked_slices(file.case.study, file.reading, file.draft)
+    assert [one.volume for one in marked] == [first]
+    assert presenter.picture_line(first) == "FLAIR · 40 × 48, 12 slices"
+    assert presenter.picture_line(second) == "T1 · 40 × 48, 12 slices"
+    assert presenter.side_line(first) == "Letters name the patient's directions."
+
+
+def test_without_orientation_no_side_is_named() -> None:
+    (first, _) = presenter.pictures(case_file("BRAIN", oriented=False))
+    assert presenter.side_line(first) == "Orientation unknown: shown as stored, no side is named."
+
+
+def test_the_view_of_an_mr_case_tells_extents_and_numbers() -> None:
+    view = case_view(case_file("HEART"))
+    assert view.title == "MR HEART, 2026-01-02 08:15"
+    lines = [s.evidence_line for s in view.statements]
+    assert any(
+        "LVEF 55 %, 95 % interval 50 to 61 %" in line and "marked as LV in cardiac-ed" in line
+        for line in lines
+    )
+
+
 def test_suspected_findings_come_first_among_the_heat_maps() -> None:
     view = case_view(make_case_file())
     assert view.heats[0].name == "Effusion"
@@ -287,6 +313,14 @@ def test_the_record_table_keeps_status_and_doubt() -> None:
     assert rows["Tuberculosis"]["status"] == "refuted"
     assert rows["Hemoglobin"]["doubt"] == "implausible value"
     assert rows["C-reactive protein"]["value"] == "87 mg/L"
+
+
+def test_the_record_is_searched_by_all_words_of_a_row() -> None:
+    rows = presenter.fact_rows(make_case_file().case.context)
+    found = presenter.rows_with(rows, "87  c-REACTIVE")
+    assert [row["fact"] for row in found] == ["C-reactive protein"]
+    assert presenter.rows_with(rows, " ") == rows
+    assert presenter.rows_with(rows, "c-reactive 88") == []
 
 
 def test_a_mirrored_film_mirrors_its_picture() -> None:

@@ -189,7 +189,13 @@ def show_draft(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
     if not view.drafted:
         draft = partial(desk.assistant.draft, case.id, by=desk.reader)
         st.caption(inert(view.without_draft))
-        st.button("Draft", key=f"draft {case.id}", type="primary", on_click=acted, args=(draft,))
+        st.button(
+            "Draft",
+            key=f"draft {case.id} {case.shown.digest[:8]}",
+            type="primary",
+            on_click=acted,
+            args=(draft,),
+        )
         return
     if signing.asked(case):
         signing.show_question(desk, case)
