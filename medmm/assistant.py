@@ -910,7 +910,7 @@ class Assistant:
         """List the cases that rest on a version of a model, so that they are looked at again.
 
         Every draft of every case is gone through and held against the log; of 10,000 cases that
-        takes a minute.
+        takes up to two minutes.
 
         Args:
             model: its name, as drafts and reports state it; it need not be here any more.

@@ -36,8 +36,6 @@ normal; height: auto; padding-left: 0}
 .st-key-panel, div:has(> .st-key-panel) {height: calc(100vh - 14rem) !important; \
 min-height: 20rem; flex-basis: auto !important}
 .st-key-panel td, .st-key-panel th {font-size: .8rem; padding: .2rem .35rem}
-.st-key-panel [data-testid="stTable"], .st-key-panel [data-testid="stTable"] div {overflow: visible}
-.st-key-panel td, .st-key-panel td * {overflow-wrap: anywhere !important}
 .st-key-history td:first-child {white-space: nowrap}
 .stButton kbd {opacity: 1}
 .st-key-tools {min-height: 0}
@@ -45,4 +43,6 @@ min-height: 20rem; flex-basis: auto !important}
 [role="group"] {height: 1.9rem; min-height: 1.9rem}
 .st-key-chips .stButton button {min-height: 1.5rem; padding: 0 .5rem}
 [data-testid="stPopoverBody"] {min-width: 26rem}
+.st-key-panel [data-testid="stTable"], .st-key-panel [data-testid="stTable"] div {overflow: visible}
+.st-key-panel td, .st-key-panel td * {overflow-wrap: anywhere !important}
 </style>"""
