@@ -6,6 +6,7 @@ Each method is a docstring and a call of its verb.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from datetime import date, datetime
 from pathlib import Path
 
@@ -160,6 +161,23 @@ class Assistant:
             >>> assistant = Assistant.from_config("configs/local.yaml")
         """
         return cls(load_settings(path))
+
+    def with_directory(self, directory: Directory) -> Assistant:
+        """Give this assistant as it is to those whom another directory knows.
+
+        It shares folder, models and log with this one, and is open as long as this one is. A door
+        in which people sign in gives each session an assistant of its own.
+
+        Args:
+            directory: who may act; it is asked at every verb, so that it ends what a session may
+                do at once.
+
+        Example:
+            >>> assistant.with_directory(ConfiguredReaders([reader])).readers()
+        """
+        other = copy(self)
+        other._house = self._house.with_directory(directory)
+        return other
 
     @property
     def read_only(self) -> bool:

@@ -305,3 +305,9 @@ def _prior_line(prior: Prior) -> str:
     report = "signed report" if prior.report_id else "no signed report"
     what = f"{prior.modality.value} {prior.body_part}"
     return f"{prior.acquired.moment:%Y-%m-%d} · {what} · {report} · {seen}"
+
+
+def sign_in_words(kept: int) -> str:
+    """Say that what a reader typed waits for them."""
+    what = "What you typed is" if kept == 1 else f"What you typed in {kept} fields is"
+    return f"{what} kept for you, and for nobody else. It is in its place when you are back."
