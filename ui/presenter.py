@@ -307,7 +307,8 @@ def _prior_line(prior: Prior) -> str:
     return f"{prior.acquired.moment:%Y-%m-%d} · {what} · {report} · {seen}"
 
 
-def sign_in_words(kept: int) -> str:
-    """Say that what a reader typed waits for them."""
-    what = "What you typed is" if kept == 1 else f"What you typed in {kept} fields is"
-    return f"{what} kept for you, and for nobody else. It is in its place when you are back."
+def sign_in_words(*, kept: bool) -> str:
+    """Say whether what a reader typed waits for them."""
+    if not kept:
+        return "What you typed was too much to be kept."
+    return "What you typed is kept for you alone. It is in its place when you are back."

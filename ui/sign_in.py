@@ -92,21 +92,21 @@ def _said_of_user() -> tuple[Mapping[str, object], str]:
 
 
 def _show_signing_in(
-    known: SignIns, state: SessionState, error: PermissionDenied, *, left: int
+    known: SignIns, state: SessionState, error: PermissionDenied, *, left: bool | None
 ) -> None:
     """Say why nobody is signed in, and how to."""
     _watch(known, open_now=False)
     failed = st.query_params.get(FAILED) is not None
+    again = state.ended is not Ended.NOBODY or left is not None
     st.title("medmm", anchor=False)
     if error.where.get("session") in ("no role", "no id", "no name"):
         st.error("  \n".join(error_lines(error)))
     elif failed:
         st.error("The provider did not sign you in. Try again, or ask who runs your accounts.")
-    elif state.ended is not Ended.NOBODY or left:
+    elif again:
         st.warning(inert(error.problem.capitalize()) + ".")
-    if left:
-        st.info(sign_in_words(left))
-    again = state.ended is not Ended.NOBODY or left
+    if left is not None:
+        st.info(sign_in_words(kept=left))
     st.button(
         "Sign in again" if again else "Sign in",
         key="sign in",
@@ -114,8 +114,6 @@ def _show_signing_in(
         icon=":material/login:",
         on_click=_sign_in,
     )
-    if st.user.get("is_logged_in"):
-        st.caption("Another account? Sign out of this one at your provider first.")
 
 
 def _sign_in() -> None:
@@ -131,14 +129,14 @@ def _sign_out() -> None:
     st.logout()
 
 
-def _leave() -> int:
+def _leave() -> bool | None:
     """Keep what this tab's reader had typed, and forget all that the tab shows.
 
-    Returns: how many texts are kept for that reader.
+    Returns: whether it is kept; None if nobody had this tab.
     """
     reader = st.session_state.get(OF_TAB)
     if reader is None:
-        return 0
+        return None
     fields = {
         str(key): value
         for key, value in st.session_state.items()
@@ -147,7 +145,7 @@ def _leave() -> int:
     page = LeftPage(fields=fields, query=dict(st.query_params))
     kept = left_words().keep(reader, page)
     _forget()
-    return len(fields) if kept else 0
+    return kept
 
 
 def _come_back(reader: Reader) -> None:

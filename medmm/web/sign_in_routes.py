@@ -66,9 +66,9 @@ class SignInCookies:
 
 
 def session_routes(sign_ins: SignIns) -> list[Route]:
-    """List the routes by which a page asks how its sign-in stands, and says that somebody works.
+    """List the routes by which a page asks how its sign-in stands.
 
-    Both take the cookie alone and tell a state and seconds. Neither blocks.
+    By POST it says that somebody works at it. Both take the cookie alone and tell a state and seconds. Neither blocks.
     """
 
     async def session(request: Request) -> Response:

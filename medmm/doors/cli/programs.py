@@ -88,6 +88,8 @@ def streamlit_flags(port: int, *, browser: bool) -> list[str]:
         "server.trustedUserHeaders": "{}",  # nobody is who a header says
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
+        # words that a reader typed before signing in again stand where a draft's stood
+        "global.disableWidgetStateDuplicationWarning": "true",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",  # no traceback, which may carry values, on the page
         **{f"theme.{name}": value for name, value in DARK.items()},

@@ -1,0 +1,372 @@
+"""Signing in with a real browser at a real provider: S9 (identity, expiry and role, each time)."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from playwright.sync_api import expect, sync_playwright
+
+from medmm import Assistant
+from medmm.domain.report import Edit
+from medmm.web.browser_cookie import COOKIE
+from medmm.web.frame_links import CaseLinks, LinkSigner
+from tests.docs.dashboard_picture import dashboard as running
+from tests.ui.provider import SECRET, Provider, provider
+
+pytest.importorskip("oidc_provider_mock", reason="oidc-provider-mock is not installed")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="Debian's chromium is not installed (apt-get install chromium)"
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT_MS = 90_000
+expect.set_options(timeout=WAIT_MS)
+WORDS = "Small effusion on the left, seen by me."
+IDLE_S, TOKEN_S = 20, 50
+
+
+class Site:
+    """A dashboard where people sign in, with one drafted case."""
+
+    def __init__(self, address: str, folder: Path, provider: Provider) -> None:
+        self.address, self.folder, self.provider = address, folder, provider
+        with self.assistant() as assistant:
+            self.case = assistant.cases()[0].case_id
+            self.series = assistant.case(self.case, by="cli-1").case.study.volumes[0].sha256
+
+    def assistant(self) -> Assistant:
+        return Assistant.from_config(self.folder / "settings.yaml")
+
+    def frame(self, tab: Any, reader: str) -> str:
+        """A frame's link as this browser has it now."""
+        signer = LinkSigner.of_folder(self.folder / "data", time.time)
+        links = CaseLinks(signer=signer, reader=reader, case=self.case, cookie=cookie(tab))
+        return links.frames(self.series).format(index=0)
+
+    def edits(self) -> list[str]:
+        with self.assistant() as assistant:
+            decided = assistant.case(self.case, by="cli-1").decisions
+        return [one.text for one in decided if isinstance(one, Edit)]
+
+    def log(self) -> str:
+        return (self.folder / "ui.log").read_text()
+
+
+@contextmanager
+def site(folder: Path, drafted: Path, token_s: int, **sign_in: Any) -> Iterator[Site]:
+    shutil.copytree(drafted, folder, dirs_exist_ok=True)
+    with provider(folder, token_s=token_s) as given:
+        settings = {
+            "data_dir": str(folder / "data"),
+            "threads": 1,
+            "readers": [{"id": "cli-1", "name": "ZZCLI One", "role": "attending"}],
+            "sign_in": given.settings(folder, **sign_in),
+        }
+        (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+        with running(folder / "settings.yaml") as address:
+            yield Site(address, folder, given)
+        log = (folder / "ui.log").read_text()
+        assert SECRET not in log
+        assert "Traceback" not in log, log
+
+
+@pytest.fixture(scope="module")
+def asked_again(tmp_path_factory: pytest.TempPathFactory, drafted_once: Path) -> Iterator[Site]:
+    """Roles are asked for again every second or so."""
+    folder = tmp_path_factory.mktemp("userinfo")
+    with site(folder, drafted_once, 3600, roles_from="userinfo", roles_minutes=0.02) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory, drafted_once: Path) -> Iterator[Site]:
+    """Tokens and patience are short."""
+    folder = tmp_path_factory.mktemp("short")
+    with site(folder, drafted_once, TOKEN_S, idle_minutes=IDLE_S / 60) as made:
+        yield made
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    with sync_playwright() as driver:
+        yield driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+
+def new_tab(browser: Any) -> Any:
+    tab = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
+    tab.set_default_timeout(WAIT_MS)
+    return tab
+
+
+def cookie(tab: Any) -> str:
+    found = {str(one["name"]): str(one["value"]) for one in tab.context.cookies()}
+    return found.get(COOKIE, "")
+
+
+def status(tab: Any, path: str) -> int:
+    return int(tab.evaluate("async path => (await fetch(path)).status", path))
+
+
+def sign_in(site: Site, tab: Any, sub: str, *, again: bool = False) -> None:
+    """Sign in at the provider, from the page that asks for it."""
+    if not again:
+        tab.goto(site.address)
+    tab.get_by_role("button", name="Sign in again" if again else "Sign in").click()
+    tab.wait_for_url(f"{site.provider.issuer}/**")
+    tab.locator('input[name="sub"]').fill(sub)
+    tab.get_by_role("button", name="Authorize").click()
+    tab.wait_for_url(f"{site.address}/**")
+
+
+def open_case(tab: Any) -> None:
+    tab.get_by_role("button", name="CHEST").click()
+    tab.get_by_text(" decided").first.wait_for()
+    tab.locator('[data-testid="stImage"] img').first.wait_for()
+
+
+def type_words(tab: Any, words: str) -> None:
+    """Open the first edit and type, and stay in the field: nothing is sent yet."""
+    tab.get_by_role("button", name="Edit").first.click()
+    field = tab.get_by_label("New text").first
+    field.click()
+    field.press("Control+a")
+    field.press_sequentially(words, delay=2)
+
+
+def first_edit(tab: Any) -> Any:
+    """The field of the first edit, opened anew."""
+    tab.get_by_text(" decided").first.wait_for()
+    tab.locator('[data-testid="stStatusWidget"]').wait_for(state="detached")
+    tab.get_by_role("button", name="Edit").first.click()
+    return tab.get_by_label("New text").first
+
+
+def patient_shown(tab: Any) -> bool:
+    return bool(tab.locator('[data-testid="stImage"]').count()) or " decided" in tab.inner_text(
+        "body"
+    )
+
+
+def test_a_person_signs_in_with_the_role_of_the_claims_and_signs_out_for_good(
+    asked_again: Site, browser: Any
+) -> None:
+    site = asked_again
+    site.provider.say("att-1", "ZZATTENDING <b>One</b>")
+    tab = new_tab(browser)
+    tab.goto(site.address)
+    tab.get_by_role("button", name="Sign in").wait_for()
+    before = cookie(tab)
+    assert "CHEST" not in tab.inner_text("body")
+    sign_in(site, tab, "att-1")
+    tab.get_by_text("ZZATTENDING <b>One</b> · attending").wait_for()
+    assert cookie(tab) not in ("", before), "a cookie known before is worth nothing (fixation)"
+    open_case(tab)
+    frame = site.frame(tab, "att-1")
+    assert status(tab, frame) == 200
+    with site.assistant() as assistant:
+        last = [e for e in assistant.history(site.case) if e.verb == "case"][-1]
+    assert (last.actor, last.role) == ("att-1", "attending")
+
+    ours = cookie(tab)
+    stranger = new_tab(browser)  # all cookies but ours, as from a copied profile of 30 days
+    stranger.context.add_cookies([c for c in tab.context.cookies() if c["name"] != COOKIE])
+    stranger.goto(site.address)
+    stranger.get_by_role("button", name="Sign in").wait_for()
+    assert not patient_shown(stranger)
+    assert status(stranger, frame) == 403
+
+    other = tab.context.new_page()  # another tab of this browser is signed in, too
+    other.set_default_timeout(WAIT_MS)
+    other.goto(site.address)
+    open_case(other)
+    tab.get_by_role("button", name="Sign out").click()
+    tab.wait_for_url(f"{site.provider.issuer}/oauth2/end_session**")
+    assert cookie(tab) not in ("", ours)
+    tab.get_by_role("button").first.click()
+    tab.wait_for_url(f"{site.address}/**")
+    tab.get_by_role("button", name="Sign in").wait_for()
+    assert "did not sign you in" not in tab.inner_text("body")
+    assert status(tab, frame) == 403
+    tab.context.add_cookies(
+        [{"name": COOKIE, "value": ours, "url": site.address, "httpOnly": True}]
+    )
+    assert status(tab, frame) == 403, "the old cookie opens nothing, either"
+    other.locator("#medmm-cover").or_(other.get_by_role("button", name="Sign in")).first.wait_for()
+    other.get_by_role("button", name="Sign in").wait_for()
+    assert not patient_shown(other), "the other tab has let go of the patient"
+
+
+def test_a_person_without_a_role_is_told_what_to_ask_for(asked_again: Site, browser: Any) -> None:
+    asked_again.provider.say("nurse-1", roles=("nurse",))
+    tab = new_tab(browser)
+    sign_in(asked_again, tab, "nurse-1")
+    tab.get_by_text("your account has no role in medmm").wait_for()
+    assert "rad-attending, rad-resident" in tab.inner_text("body")
+    assert not patient_shown(tab)
+    assert "CHEST" not in tab.inner_text("body")
+
+
+def test_a_person_whom_the_provider_refuses_is_told(asked_again: Site, browser: Any) -> None:
+    tab = new_tab(browser)
+    tab.goto(asked_again.address)
+    tab.get_by_role("button", name="Sign in").click()
+    tab.get_by_role("button", name="Deny").click()
+    tab.get_by_text("The provider did not sign you in").wait_for()
+
+
+def test_a_role_taken_away_in_mid_page_refuses_the_verb_and_keeps_the_words(
+    asked_again: Site, browser: Any
+) -> None:
+    site = asked_again
+    site.provider.say("att-2")
+    tab = new_tab(browser)
+    sign_in(site, tab, "att-2")
+    open_case(tab)
+    type_words(tab, WORDS)
+    before = site.edits()
+    site.provider.say("att-2", roles=())
+    time.sleep(2)
+    tab.get_by_role("button", name="Save", exact=True).first.click()
+    tab.get_by_text("took your role away").first.wait_for()
+    assert not patient_shown(tab)
+    assert site.edits() == before
+    sign_in(site, tab, "att-2", again=True)
+    tab.get_by_text("your account has no role in medmm").wait_for()
+
+    site.provider.say("att-3")  # somebody else in the same browser gets nothing of it
+    tab.goto(site.address)
+    sign_in(site, tab, "att-3")
+    open_case(tab)
+    expect(first_edit(tab)).to_have_value(re.compile("."))
+    assert tab.get_by_label("New text").first.input_value() != WORDS
+    tab.keyboard.press("Escape")
+    tab.get_by_role("button", name="Sign out").click()
+    tab.wait_for_url(f"{site.provider.issuer}/oauth2/end_session**")
+
+    site.provider.say("att-2", roles=("rad-resident",))
+    sign_in(site, tab, "att-2")
+    tab.get_by_text("· resident").wait_for()
+    expect(first_edit(tab)).to_have_value(WORDS)
+    tab.get_by_role("button", name="Save", exact=True).first.click()
+    tab.get_by_text("edited").first.wait_for()
+    assert site.edits() == [*before, WORDS]
+    site.provider.revoke("att-2")
+    time.sleep(2)
+    tab.get_by_role("button", name="Refresh").click()
+    tab.get_by_text("no longer lets you in").first.wait_for()
+
+
+def test_nobody_at_the_page_locks_it_and_the_words_that_were_typed_come_back(
+    short: Site, browser: Any
+) -> None:
+    """The field was never left: covering the page sends what stands in it."""
+    short.provider.say("att-1")
+    tab = new_tab(browser)
+    sign_in(short, tab, "att-1")
+    open_case(tab)
+    frame = short.frame(tab, "att-1")
+    type_words(tab, WORDS)
+    tab.locator("#medmm-cover").wait_for(timeout=2000 * IDLE_S)
+    tab.get_by_role("button", name="Sign in again").wait_for()
+    body = tab.inner_text("body")
+    assert "locked, because nobody worked at it" in body
+    assert "kept for you alone" in body
+    assert not patient_shown(tab)
+    assert status(tab, frame) == 403
+    sign_in(short, tab, "att-1", again=True)
+    expect(first_edit(tab)).to_have_value(WORDS)
+    assert short.edits() == []
+
+
+def test_a_token_that_expires_in_mid_edit_keeps_the_words(short: Site, browser: Any) -> None:
+    """Somebody works at the page all the time: that ends no later than the token."""
+    short.provider.say("att-4")
+    tab = new_tab(browser)
+    sign_in(short, tab, "att-4")
+    end = time.monotonic() + 2 * TOKEN_S
+    open_case(tab)
+    frame = short.frame(tab, "att-4")
+    type_words(tab, "Expired " + WORDS)
+    while tab.locator("#medmm-cover").count() == 0 and time.monotonic() < end:
+        tab.mouse.move(300 + time.monotonic() % 50, 300)
+        tab.wait_for_timeout(200)
+        if tab.get_by_role("button", name="Sign in again").count():
+            break
+    tab.get_by_text("your sign-in has expired", exact=False).first.wait_for()
+    tab.get_by_role("button", name="Sign in again").wait_for()
+    assert not patient_shown(tab)
+    assert status(tab, frame) == 403
+    sign_in(short, tab, "att-4", again=True)
+    expect(first_edit(tab)).to_have_value("Expired " + WORDS)
+    tab.get_by_role("button", name="Save", exact=True).first.click()
+    tab.get_by_text("edited").first.wait_for()
+    assert short.edits() == ["Expired " + WORDS]
+
+
+def asked(site: Site, path: str, **headers: str) -> Any:
+    connection = HTTPConnection("127.0.0.1", urlsplit(site.address).port, timeout=60)
+    connection.request("GET", path, headers={"Host": urlsplit(site.address).netloc, **headers})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/oauth2callback?code=x&state=y",
+        "/oauth2callback?error=x&error_description=y&state=z",
+        "/oauth2callback?code=x&state=y&next=https://evil.example/&redirect_uri=https://evil.example/",
+        "/auth/login?provider=oidc",
+        "/auth/login?provider=x&next=https://evil.example",
+        "/auth/logout?post_logout_redirect_uri=https://evil.example/",
+        "//evil.example/%2e%2e/",
+        "/%5Cevil.example/",
+        "//evil.example",
+    ],
+)
+def test_nothing_leads_to_another_site_or_in_without_a_state_of_ours(
+    asked_again: Site, path: str
+) -> None:
+    """A callback that this browser did not begin (login CSRF) sets no claims."""
+    answer = asked(asked_again, path)
+    place = answer.headers.get("location", "/")
+    assert urlsplit(place).netloc in ("", urlsplit(asked_again.address).netloc), place
+    assert not place.startswith(("//", "/\\"))
+    assert not re.search('_streamlit_user=[^;"]', str(answer.headers))
+
+
+def test_the_request_carries_state_nonce_and_a_wish_to_ask_for_the_person(
+    asked_again: Site, browser: Any
+) -> None:
+    tab = new_tab(browser)
+    tab.goto(asked_again.address)
+    tab.get_by_role("button", name="Sign in").click()
+    tab.wait_for_url(f"{asked_again.provider.issuer}/**")
+    asked_for = dict(part.split("=", 1) for part in urlsplit(tab.url).query.split("&"))
+    assert {"state", "nonce"} <= set(asked_for)
+    assert (asked_for["prompt"], asked_for["scope"]) == ("login", "openid+profile")
+    assert asked_for["redirect_uri"].endswith("%2Foauth2callback")
+
+
+def test_the_key_of_the_cookies_is_private(asked_again: Site) -> None:
+    key = asked_again.folder / "data" / "sign-in.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert key.read_bytes().hex() not in asked_again.log()
