@@ -47,6 +47,7 @@ from medmm.domain.report import (
     SignedReport,
     SignedStatement,
 )
+from medmm.domain.session_event import SessionEvent
 from medmm.domain.shown import Shown
 from medmm.domain.study import Modality, NotEvaluable, Release, Study
 from medmm.domain.study_inspection import Capabilities, FoundStudy, Inspection, ModelRow
@@ -968,6 +969,20 @@ class Assistant:
             ...     print(event.at, event.verb, event.outcome, event.actor)
         """
         return auditing.history(self._house, by, case_id)
+
+    def note_session(self, event: SessionEvent, person: str, *, by: By | None = None) -> None:
+        """Keep in the log that a person signed in, out, or was not let in.
+
+        A door in which people sign in tells it; nothing is done for who is not in the log.
+
+        Args:
+            event: what became of the sign-in.
+            person: id by which the person is or would be a reader.
+
+        Example:
+            >>> assistant.note_session(SessionEvent.SIGNED_IN, "reader-1", by="reader-1")
+        """
+        auditing.note_session(self._house, by, event, person)
 
     def verify(self, *, by: By | None = None) -> AuditVerification:
         """Check the whole audit log against its signed tree heads, and what it covers.

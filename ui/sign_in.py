@@ -13,10 +13,11 @@ from streamlit.components.v2.types import ComponentRenderer
 from medmm.assistant import Assistant
 from medmm.domain.errors import MedmmError, PermissionDenied
 from medmm.domain.report import Reader
+from medmm.domain.session_event import SessionEvent
 from medmm.web.left_words import LeftPage
 from medmm.web.sign_ins import Ended, SessionState, SignIns, identity_digest
 from ui.presenter import error_lines, inert, sign_in_words
-from ui.reading_room import browser, left_words, sign_ins
+from ui.reading_room import browser, left_words, shared_assistant, sign_ins
 
 PROVIDER = "oidc"
 OF_TAB = "signed in"  # in the session: id of the reader whose page this tab shows
@@ -36,12 +37,14 @@ def signed_in(assistant: Assistant) -> Reader | None:
     here = browser()
     try:
         if known.awaited(here) and st.user.get("is_logged_in"):
-            known.admit(here, identity_digest(st.context.cookies), *_said_of_user())
+            _let_in(known, here, assistant)
         reader = known.reader(here)
+        known.tell(shared_assistant().note_session)
     except PermissionDenied as error:
         state = known.state(here)
         left = _leave()
         _show_signing_in(known, state, error, left=left)
+        known.tell(shared_assistant().note_session)
         return None
     except MedmmError as error:
         st.error("  \n".join(error_lines(error)))
@@ -82,6 +85,16 @@ def _demo_reader(assistant: Assistant) -> Reader | None:
     if reader is None:
         st.info("Nobody may review yet: add a reader under `readers:` in the configuration.")
     return reader
+
+
+def _let_in(known: SignIns, here: str, assistant: Assistant) -> None:
+    """Let in who has just signed in; nobody is in who is not in the log."""
+    reader = known.admit(here, identity_digest(st.context.cookies), *_said_of_user())
+    try:
+        assistant.note_session(SessionEvent.SIGNED_IN, reader.id, by=reader)
+    except MedmmError:
+        known.end(here)
+        raise
 
 
 def _said_of_user() -> tuple[Mapping[str, object], str]:

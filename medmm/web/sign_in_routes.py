@@ -68,7 +68,8 @@ class SignInCookies:
 def session_routes(sign_ins: SignIns) -> list[Route]:
     """List the routes by which a page asks how its sign-in stands.
 
-    By POST it says that somebody works at it. Both take the cookie alone and tell a state and seconds. Neither blocks.
+    By POST it says that somebody works at it. Both take the cookie alone, tell a state and seconds,
+    and do not block.
     """
 
     async def session(request: Request) -> Response:

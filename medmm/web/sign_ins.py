@@ -11,15 +11,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol, TypeVar
 
 from medmm.config import SignInEntry
-from medmm.domain.errors import PermissionDenied, Unavailable
+from medmm.domain.errors import MedmmError, PermissionDenied, Unavailable
 from medmm.domain.report import Reader
+from medmm.domain.session_event import SessionEvent
 from medmm.web.claims import Claims, reader_of
 
 K = TypeVar("K")
@@ -128,6 +129,7 @@ class SignIns:
         self._arrivals: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
         self._ended: OrderedDict[str, Ended] = OrderedDict()
+        self._untold: deque[tuple[SessionEvent, str]] = deque(maxlen=MOST)
 
     def arrived(self, browser: str, identity: str) -> None:
         """Note that a browser came back from the provider with these claims.
@@ -165,7 +167,12 @@ class SignIns:
         if not isinstance(expires, int | float) or not isinstance(subject, str) or now >= expires:
             raise _refused(Ended.EXPIRED)
         said = claims if self._source is None else self._asked(self._source, token, subject)
-        reader = reader_of(said, self.entry, service=self._service)
+        try:
+            reader = reader_of(said, self.entry, service=self._service)
+        except PermissionDenied:
+            with self._lock:
+                self._untold.append((SessionEvent.NOT_LET_IN, subject))
+            raise
         ends = now + 60 * self.entry.session_minutes
         session = _Session(
             reader=reader,
@@ -226,6 +233,20 @@ class SignIns:
             if browser in self._sessions:
                 self._end(browser, why)
 
+    def tell(self, note: Callable[[SessionEvent, str], None]) -> None:
+        """Have the log note each end and refusal with whose it was, once; what fails waits."""
+        while True:
+            with self._lock:
+                if not self._untold:
+                    return
+                event, person = self._untold.popleft()
+            try:
+                note(event, person)
+            except MedmmError:
+                with self._lock:
+                    self._untold.appendleft((event, person))
+                raise
+
     def _open(self, browser: str) -> _Session:
         state = self.state(browser)
         with self._lock:
@@ -241,7 +262,8 @@ class SignIns:
         return Ended.IDLE if now >= session.acted + 60 * self.entry.idle_minutes else None
 
     def _end(self, browser: str, why: Ended) -> None:
-        self._sessions.pop(browser, None)
+        session = self._sessions.pop(browser)
+        self._untold.append((SessionEvent(why.value), session.reader.id))
         _put(self._ended, browser, why)
 
     def _due(self, session: _Session) -> bool:

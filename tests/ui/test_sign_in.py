@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,13 +23,18 @@ from medmm.domain.report import Edit
 from medmm.web.browser_cookie import COOKIE
 from medmm.web.frame_links import CaseLinks, LinkSigner
 from tests.docs.dashboard_picture import dashboard as running
+from tests.kept import kept
 from tests.ui.provider import SECRET, Provider, provider
 
-pytest.importorskip("oidc_provider_mock", reason="oidc-provider-mock is not installed")
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Debian's chromium is not installed (apt-get install chromium)"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Debian's chromium is not installed (apt-get install chromium)"
+    ),
+    pytest.mark.skipif(
+        find_spec("oidc_provider_mock") is None, reason="oidc-provider-mock is not installed"
+    ),
+]
 FLAGS = [
     "--no-sandbox",
     "--disable-background-networking",
@@ -63,6 +69,12 @@ class Site:
         with self.assistant() as assistant:
             decided = assistant.case(self.case, by="cli-1").decisions
         return [one.text for one in decided if isinstance(one, Edit)]
+
+    def sessions(self, person: str) -> list[str]:
+        """What the audit log tells of a person's sign-ins."""
+        with self.assistant() as assistant:
+            events = kept(assistant).events("sessions")
+        return [str(e.details["event"]) for e in events if e.details["person"] == person]
 
     def log(self) -> str:
         return (self.folder / "ui.log").read_text()
@@ -203,6 +215,7 @@ def test_a_person_signs_in_with_the_role_of_the_claims_and_signs_out_for_good(
     tab.get_by_role("button", name="Sign in").wait_for()
     assert "did not sign you in" not in tab.inner_text("body")
     assert status(tab, frame) == 403
+    assert site.sessions("att-1") == ["signed in", "signed out"]
     tab.context.add_cookies(
         [{"name": COOKIE, "value": ours, "url": site.address, "httpOnly": True}]
     )
@@ -218,6 +231,7 @@ def test_a_person_without_a_role_is_told_what_to_ask_for(asked_again: Site, brow
     sign_in(asked_again, tab, "nurse-1")
     tab.get_by_text("your account has no role in medmm").wait_for()
     assert "rad-attending, rad-resident" in tab.inner_text("body")
+    assert asked_again.sessions("nurse-1") == ["not let in"]
     assert not patient_shown(tab)
     assert "CHEST" not in tab.inner_text("body")
 
@@ -317,6 +331,7 @@ def test_a_token_that_expires_in_mid_edit_keeps_the_words(short: Site, browser: 
     tab.get_by_role("button", name="Save", exact=True).first.click()
     tab.get_by_text("edited").first.wait_for()
     assert short.edits() == ["Expired " + WORDS]
+    assert short.sessions("att-4") == ["signed in", "expired", "signed in"]
 
 
 def asked(site: Site, path: str, **headers: str) -> Any:

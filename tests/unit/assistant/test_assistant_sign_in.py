@@ -11,6 +11,7 @@ import pytest
 from medmm.assistant import Assistant
 from medmm.domain.errors import PermissionDenied
 from medmm.domain.report import Accept, Edit, Reader
+from medmm.domain.session_event import SessionEvent
 from medmm.web.sign_ins import SessionDirectory, SignIns
 from tests.dicom_files import film_file
 from tests.kept import kept
@@ -118,6 +119,19 @@ def test_readers_of_the_settings_and_other_sessions_are_nobody_here(desk: Desk) 
             desk.assistant.case(desk.case, by=other)
     with pytest.raises(PermissionDenied, match="no such reader"):
         desk.house.case(desk.case, by="att-1")
+
+
+def test_the_log_tells_who_signed_in_and_how_it_ended(desk: Desk) -> None:
+    desk.assistant.note_session(SessionEvent.SIGNED_IN, "att-1", by=desk.reader)
+    desk.known.end("B1")
+    desk.known.tell(desk.house.note_session)
+    kept_events = kept(desk.house).events("sessions")
+    assert [(e.actor, e.details["event"], e.details["person"]) for e in kept_events] == [
+        ("att-1", "signed in", "att-1"),
+        ("medmm-service", "signed out", "att-1"),
+    ]
+    with pytest.raises(PermissionDenied):
+        desk.assistant.note_session(SessionEvent.SIGNED_IN, "att-1", by=desk.reader)
 
 
 def test_the_log_names_who_signed_in(desk: Desk) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from medmm.domain.errors import PermissionDenied, Unavailable
 from medmm.domain.report import Reader
+from medmm.domain.session_event import SessionEvent
 from medmm.web.sign_ins import ARRIVAL_S, Ended, SessionDirectory, SignIns, identity_digest
 from tests.unit.web.conftest import Clock
 from tests.unit.web.sign_in_rules import Said, claims, let_in, sign_ins
@@ -180,6 +181,29 @@ def test_a_silent_provider_is_waited_for_and_then_nothing_is_done() -> None:
         known.reader("B1")
     said.answer = claims()
     assert known.reader("B1") == ONE, "it did not end"
+
+
+def test_each_end_and_refusal_is_told_to_the_log_once_and_waits_for_it() -> None:
+    clock = Clock()
+    known = sign_ins(clock, idle_minutes=10)
+    told: list[tuple[str, str]] = []
+    let_in(known, clock)
+    known.end("B1")
+    let_in(known, clock, sub="att-2")
+    clock.now += 600
+    assert ended(known) == "idle"
+    assert ended(known) == "idle"
+    with pytest.raises(PermissionDenied):
+        let_in(known, clock, sub="nurse-1", realm_access={})
+
+    def full(event: SessionEvent, person: str) -> None:
+        raise Unavailable("the disk is full", remedy="free some")
+
+    with pytest.raises(Unavailable):
+        known.tell(full)
+    known.tell(lambda event, person: told.append((event.value, person)))
+    known.tell(lambda event, person: told.append((event.value, person)))
+    assert told == [("signed out", "att-1"), ("idle", "att-2"), ("not let in", "nurse-1")]
 
 
 def test_of_many_calls_at_once_one_asks() -> None:
