@@ -22,12 +22,13 @@ class LeftPage:
     """A page as its reader left it.
 
     Attributes:
+        path, query: of the page's address.
         fields: text by the key of its field.
-        query: of the page's address.
     """
 
-    fields: Mapping[str, str]
+    path: str
     query: Mapping[str, str]
+    fields: Mapping[str, str]
 
 
 class LeftWords:

@@ -3,6 +3,7 @@
 
 const SESSION = "/session";
 const ACTS = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
+const BACK = "medmm-back"; // the address that was asked for before signing in, in this tab
 const COMMIT_MS = 600; // Streamlit sends a field when it loses the focus
 
 const WORDS = {
@@ -19,7 +20,7 @@ function cover(state) {
     place.setAttribute("role", "alert");
     place.style.cssText =
       "position:fixed;inset:0;z-index:2147483647;display:flex;align-items:center;" +
-      "justify-content:center;background:#0e1216;color:#d7dde3;font:500 20px/1.5 sans-serif;" +
+      "justify-content:center;background:#0f1214;color:#d9dfe3;font:500 20px/1.5 sans-serif;" +
       "padding:2rem;text-align:center";
     document.body.append(place);
   }
@@ -43,12 +44,28 @@ class Watch {
   }
 
   // `open` is what the last run of the page found; another answer of the server is news.
-  update({ everyMs, open }, tell) {
+  update({ everyMs, open, back }, tell) {
     Object.assign(this, { everyMs, open, tell });
+    if (this.led(open, back)) return;
     this.told = false;
     uncover();
     window.clearTimeout(this.next);
     this.next = window.setTimeout(() => this.ask(), everyMs);
+  }
+
+  // The provider sends everybody to the first page: a link to a case leads on from there.
+  led(open, back) {
+    if (!open) {
+      if (back) sessionStorage.setItem(BACK, location.pathname + location.search);
+      return false;
+    }
+    const wanted = sessionStorage.getItem(BACK);
+    sessionStorage.removeItem(BACK);
+    if (!back || !wanted || wanted === "/" || wanted.startsWith("/?sign_in=")) return false;
+    const address = new URL(wanted, location.origin);
+    if (address.origin !== location.origin) return false;
+    location.replace(address);
+    return true;
   }
 
   async ask() {

@@ -7,7 +7,7 @@ from tests.unit.web.conftest import Clock
 
 
 def page(text: str) -> LeftPage:
-    return LeftPage(fields={"edit c1 s1": text}, query={"case": "c1"})
+    return LeftPage(path="read", fields={"edit c1 s1": text}, query={"case": "c1"})
 
 
 def test_the_same_reader_gets_it_once_the_last_page_first() -> None:
