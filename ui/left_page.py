@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -15,6 +17,8 @@ from ui.reading_room import left_words
 OF_TAB = "signed in"  # in the session: id of the reader whose page this tab shows
 LEFT = "left"  # in the session, after the end: whether what was typed is kept
 BACK = "back"  # in the session, at the beginning: the page to go back to
+SENTENCE = "sentence"  # in the session: the one that is open in the case
+OF_A_CASE = re.compile(r"\bcase-[a-z0-9]+")
 FAILED = "sign_in"  # in the address: the provider signed nobody in
 
 
@@ -31,17 +35,21 @@ def keep_words() -> None:
     reader = st.session_state.get(OF_TAB)
     if reader is None or LEFT in st.session_state:
         return
-    fields = {
-        str(key): value
-        for key, value in st.session_state.items()
-        if isinstance(value, str) and value.strip() and key != OF_TAB
-    }
     page = LeftPage(
         path=urlsplit(st.context.url or "").path.strip("/"),
         query=dict(st.query_params),
-        fields=fields,
+        fields=fields(st.session_state),
     )
     st.session_state[LEFT] = left_words().keep(reader, page)
+
+
+def fields(state: Mapping[str | int, Any]) -> dict[str, str]:
+    """Take from a session what fields of a case hold, and which sentence is open."""
+    return {
+        str(key): value
+        for key, value in state.items()
+        if isinstance(value, str) and (key == SENTENCE or OF_A_CASE.search(str(key)))
+    }
 
 
 def left() -> bool | None:
