@@ -23,8 +23,8 @@ FAILED = "sign_in"  # in the address: the provider signed nobody in
 
 
 def ended(error: MedmmError) -> bool:
-    """Tell whether a verb was refused because the sign-in is over."""
-    return isinstance(error, PermissionDenied) and "session" in error.where
+    """Tell whether a verb was refused because the sign-in is over, or the role is another now."""
+    return isinstance(error, PermissionDenied) and bool({"session", "role"} & set(error.where))
 
 
 def keep_words() -> None:

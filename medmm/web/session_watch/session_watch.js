@@ -4,6 +4,7 @@
 const SESSION = "/session";
 const ACTS = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
 const BACK = "medmm-back"; // the address that was asked for before signing in, in this tab
+const STALE_MS = 1500;
 const COMMIT_MS = 600; // Streamlit sends a field when it loses the focus
 
 const WORDS = {
@@ -48,7 +49,8 @@ class Watch {
     Object.assign(this, { everyMs, open, tell });
     if (this.led(open, back)) return;
     this.told = false;
-    uncover();
+    // What the page showed before stays a moment longer than the answer that nobody is signed in
+    window.setTimeout(uncover, open ? 0 : STALE_MS);
     window.clearTimeout(this.next);
     this.next = window.setTimeout(() => this.ask(), everyMs);
   }

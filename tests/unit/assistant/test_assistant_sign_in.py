@@ -104,8 +104,9 @@ def test_another_role_counts_for_the_next_verb(desk: Desk) -> None:
     desk.assistant.decide(desk.case, words, by=desk.reader)
     desk.said.answer = claims(realm_access={"roles": ["rad-resident"]})
     desk.clock.now += 300
-    with pytest.raises(PermissionDenied, match="role is 'resident', not 'attending'"):
+    with pytest.raises(PermissionDenied, match="role is 'resident', not 'attending'") as refused:
         desk.assistant.sign(desk.case, by=desk.reader)
+    assert refused.value.where == {"reader": "att-1", "role": "resident"}
     now = desk.assistant.reader_named("att-1")
     with pytest.raises(PermissionDenied, match="may not sign"):
         desk.assistant.sign(desk.case, by=now)
