@@ -51,7 +51,6 @@ def signed_in(assistant: Assistant, bar: DeltaGenerator) -> Reader | None:
         st.error("  \n".join(error_lines(error)))
         return None
     left_page.begin(reader)
-    known.acted(here)
     known.tell(shared_assistant().note_session)
     _watch(known, open_now=True, back=left_page.BACK not in st.session_state)
     with bar:

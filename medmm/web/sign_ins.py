@@ -313,9 +313,8 @@ class SessionDirectory:
         self._sign_ins, self._browser = sign_ins, browser
 
     def readers(self) -> tuple[Reader, ...]:
-        """List who is signed in anywhere, this one first."""
-        mine = self._sign_ins.reader(self._browser)
-        return (mine, *(one for one in self._sign_ins.readers() if one.id != mine.id))
+        """List who is signed in anywhere now; it tells names of staff and nothing else."""
+        return self._sign_ins.readers()
 
     def reader(self, reader_id: str) -> Reader:
         """Give the reader of this session.

@@ -51,8 +51,8 @@ class Watch {
     this.told = false;
     // What the page showed before stays a moment longer than the answer that nobody is signed in
     window.setTimeout(uncover, open ? 0 : STALE_MS);
-    window.clearTimeout(this.next);
-    this.next = window.setTimeout(() => this.ask(), everyMs);
+    // Once begun it goes on at its own pace, however often the page runs
+    this.next ??= window.setTimeout(() => this.ask(), everyMs);
   }
 
   // The provider sends everybody to the first page: a link to a case leads on from there.
