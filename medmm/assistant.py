@@ -6,6 +6,7 @@ Each method is a docstring and a call of its verb.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from datetime import date, datetime
 from pathlib import Path
 
@@ -46,6 +47,7 @@ from medmm.domain.report import (
     SignedReport,
     SignedStatement,
 )
+from medmm.domain.session_event import SessionEvent
 from medmm.domain.shown import Shown
 from medmm.domain.study import Modality, NotEvaluable, Release, Study
 from medmm.domain.study_inspection import Capabilities, FoundStudy, Inspection, ModelRow
@@ -160,6 +162,23 @@ class Assistant:
             >>> assistant = Assistant.from_config("configs/local.yaml")
         """
         return cls(load_settings(path))
+
+    def with_directory(self, directory: Directory) -> Assistant:
+        """Give this assistant as it is to those whom another directory knows.
+
+        It shares folder, models and log with this one, and is open as long as this one is. A door
+        in which people sign in gives each session an assistant of its own.
+
+        Args:
+            directory: who may act; it is asked at every verb, so that it ends what a session may
+                do at once.
+
+        Example:
+            >>> assistant.with_directory(ConfiguredReaders([reader])).readers()
+        """
+        other = copy(self)
+        other._house = self._house.with_directory(directory)
+        return other
 
     @property
     def read_only(self) -> bool:
@@ -950,6 +969,20 @@ class Assistant:
             ...     print(event.at, event.verb, event.outcome, event.actor)
         """
         return auditing.history(self._house, by, case_id)
+
+    def note_session(self, event: SessionEvent, person: str, *, by: By | None = None) -> None:
+        """Keep in the log that a person signed in, out, or was not let in.
+
+        A door in which people sign in tells it; nothing is done for who is not in the log.
+
+        Args:
+            event: what became of the sign-in.
+            person: id by which the person is or would be a reader.
+
+        Example:
+            >>> assistant.note_session(SessionEvent.SIGNED_IN, "reader-1", by="reader-1")
+        """
+        auditing.note_session(self._house, by, event, person)
 
     def verify(self, *, by: By | None = None) -> AuditVerification:
         """Check the whole audit log against its signed tree heads, and what it covers.

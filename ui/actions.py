@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from medmm.domain.errors import MedmmError
-from ui import presenter
+from ui import left_page, presenter
 
 FAILED = "failed"
 WENT = "went"  # whether this session has acted, or came to its case by itself
@@ -23,6 +23,9 @@ def told() -> Iterator[None]:
     try:
         yield
     except MedmmError as error:
+        if left_page.ended(error):
+            left_page.keep_words()
+            st.rerun()
         forget()
         st.error("  \n".join(presenter.error_lines(error)))
 
@@ -60,6 +63,9 @@ def tried(verb: Callable[[], object]) -> None:
     try:
         verb()
     except MedmmError as error:
+        if left_page.ended(error):
+            left_page.keep_words()  # the run that follows says it
+            return
         st.session_state[FAILED] = presenter.error_lines(error)
 
 

@@ -10,6 +10,7 @@ from medmm.domain.roles import may
 from ui import open_case
 from ui.actions import forget, told
 from ui.desk import Desk
+from ui.left_page import go_back
 from ui.open_case import CASE
 from ui.reading_room import open_assistant
 from ui.sign_in import signed_in
@@ -32,12 +33,14 @@ def main() -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="bar"):
             st.markdown("**medmm**", width="content")
             links = st.container(horizontal=True, gap=None)
-            reader = signed_in(assistant)
+            who = st.container(horizontal=True, vertical_alignment="center", gap="small")
+        reader = signed_in(assistant, who)
         if reader is None:
             return
         desk = Desk(assistant=assistant, reader=reader)
         pages = pages_of(desk)
         page = st.navigation(pages, position="hidden")
+        go_back(pages)
         with links:
             for one in pages:
                 st.page_link(one, width="content")

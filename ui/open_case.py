@@ -96,9 +96,10 @@ def case_in_address(desk: Desk) -> str | None:
 def opened(desk: Desk, case_id: str) -> OpenCase:
     """Give the open case; a look is logged when it is read, not when the page runs again."""
     state = st.session_state
-    if state.get("opened_of") != (case_id, desk.reader.id):
+    of = (case_id, desk.reader.id)
+    if state.get("opened_of", of) != of:
         leave(desk)
-        state["opened_of"] = (case_id, desk.reader.id)
+    state["opened_of"] = of
     if "opened" not in state:
         file = desk.assistant.case(case_id, blind=_blind(desk, case_id), by=desk.reader)
         key = file.case.study.patient_key

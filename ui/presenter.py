@@ -305,3 +305,10 @@ def _prior_line(prior: Prior) -> str:
     report = "signed report" if prior.report_id else "no signed report"
     what = f"{prior.modality.value} {prior.body_part}"
     return f"{prior.acquired.moment:%Y-%m-%d} · {what} · {report} · {seen}"
+
+
+def sign_in_words(*, kept: bool) -> str:
+    """Say whether what a reader typed waits for them."""
+    if not kept:
+        return "What you typed was too much to be kept."
+    return "What you typed is kept for you alone. It is in its place when you are back."

@@ -6,16 +6,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit import config, file_util
 
+from medmm.config import Settings, load_settings
 from medmm.web.browser_cookie import BrowserCookie
+from medmm.web.frame_links import private_key
 from medmm.web.frame_routes import RoutesFirst, frame_routes
 from medmm.web.security_headers import SecurityHeaders, inline_script_hashes, security_headers
-from ui.reading_room import opened_cases
+from medmm.web.sign_in_routes import CALLBACK, SignInCookies, session_routes
+from ui.reading_room import opened_cases, sign_ins
+from ui.sign_in import PROVIDER
 
 LOOPBACK = ("localhost", "127.0.0.1")
 
@@ -34,12 +39,52 @@ def script_hashes() -> tuple[str, ...]:
     return inline_script_hashes(page.read_text(encoding="utf-8"))
 
 
-app = st.App(
-    Path(__file__).with_name("app.py"),
-    middleware=[
+def secrets_of_sign_in(settings: Settings) -> dict[str, Any]:
+    """Say to Streamlit what `st.login` needs; nothing of it goes to a file of Streamlit's.
+
+    In a demo that is nothing.
+
+    Raises: ConfigError if there is no client secret; Unavailable if the key that signs the cookies
+        can't be made or read.
+    """
+    entry = settings.sign_in
+    if not entry.configured:
+        return {}
+    provider = {
+        "client_id": entry.client_id,
+        "client_secret": entry.secret(),
+        "server_metadata_url": entry.metadata_url,
+        "client_kwargs": {"scope": entry.scope, "prompt": entry.prompt},
+    }
+    tokens = {"expose_tokens": ["access"]} if entry.roles_from == "userinfo" else {}
+    return {
+        "auth": {
+            "redirect_uri": f"http://{LOOPBACK[0]}:{{port}}{CALLBACK}",
+            "cookie_secret": private_key(settings.data_dir / "sign-in.key").hex(),
+            PROVIDER: provider,
+            **tokens,
+        }
+    }
+
+
+def middleware() -> list[Middleware]:
+    """List what stands before Streamlit, with sign-in where the settings name a provider."""
+    routes, signing = frame_routes(opened_cases), []
+    if (known := sign_ins()) is not None:
+        signing = [Middleware(SignInCookies, sign_ins=known)]
+        routes = [*routes, *session_routes(known)]
+    return [
         Middleware(SecurityHeaders, headers=security_headers(script_hashes())),
         Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts(), www_redirect=False),
+        *signing,
         Middleware(BrowserCookie),
-        Middleware(RoutesFirst, routes=frame_routes(opened_cases)),
-    ],
+        Middleware(RoutesFirst, routes=routes),
+    ]
+
+
+# `streamlit run` finds an application by these words alone; else it runs this file as a page
+app = st.App(
+    Path(__file__).with_name("app.py"),
+    secrets=secrets_of_sign_in(load_settings()),
+    middleware=middleware(),
 )

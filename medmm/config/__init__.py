@@ -14,6 +14,7 @@ from medmm.config.entries import (
 )
 from medmm.config.loading import configs_dir, load_settings
 from medmm.config.settings import Settings
+from medmm.config.sign_in import SignInEntry, safe_address
 
 __all__ = [
     "CriticalEntry",
@@ -21,7 +22,9 @@ __all__ = [
     "ReaderEntry",
     "ServerEntry",
     "Settings",
+    "SignInEntry",
     "StoreEntry",
     "configs_dir",
     "load_settings",
+    "safe_address",
 ]

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from medmm.config.sign_in import SignInEntry
 from medmm.domain.critical_result import Clock, CriticalRule
 from medmm.domain.errors import ConfigError
 from medmm.domain.imaging_order import IdentifierSystems
@@ -207,4 +208,5 @@ ENTRIES: dict[str, type[BaseModel]] = {
     "identifiers": IdentifierEntry,
     "store": StoreEntry,
     "server": ServerEntry,
+    "sign_in": SignInEntry,
 }

@@ -19,6 +19,9 @@ from medmm.domain.errors import ConfigError
 # which file to read; where the tests find the shared data; where a test lets the process die
 NOT_SETTINGS = {"MEDMM_CONFIG", "MEDMM_TEST_DATA", "MEDMM_FAILPOINT"}
 
+# of which entry, under which key, and what it is; each has a key for a file beside it
+SECRETS = (("server", "api_key", "key"), ("sign_in", "client_secret", "secret"))
+
 
 def configs_dir() -> Path:
     """Find `configs/`: at the top of a checkout, or inside the installed package."""
@@ -62,15 +65,17 @@ def load_settings(path: str | Path | None = None) -> Settings:
 
 
 def _secrets_in_file(file: Path, tree: yaml.Node | None) -> Iterator[ConfigError]:
-    """Refuse a key of a server that stands in the settings file, where others may read it."""
+    """Refuse a key or secret that stands in the settings file, where others may read it."""
     content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    server = content.get("server")
-    if isinstance(server, dict) and "api_key" in server:
-        yield ConfigError(
-            "a key stands in the settings file: server.api_key",
-            remedy="give it as MEDMM_SERVER__API_KEY, or name a file under api_key_file",
-            file=f"{file}, line {_line_of(tree, ('server', 'api_key'))}",
-        )
+    for entry, key, what in SECRETS:
+        found = content.get(entry)
+        if isinstance(found, dict) and key in found:
+            variable = f"{ENVIRONMENT_PREFIX}{entry}__{key}".upper()
+            yield ConfigError(
+                f"a {what} stands in the settings file: {entry}.{key}",
+                remedy=f"give it as {variable}, or name a file under {key}_file",
+                file=f"{file}, line {_line_of(tree, (entry, key))}",
+            )
 
 
 def _without(unknown: set[str], content: Any, above: str = "") -> Any:

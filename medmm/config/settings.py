@@ -17,6 +17,7 @@ from medmm.config.entries import (
     ServerEntry,
     StoreEntry,
 )
+from medmm.config.sign_in import SignInEntry
 from medmm.domain.directory import ConfiguredReaders
 from medmm.domain.vocabulary import finding_terms
 
@@ -39,6 +40,7 @@ NOT_OF_A_DRAFT = {
     "reading_mode",
     "writer_path",
     "server",
+    "sign_in",
     "site",
     "store",
 }
@@ -83,6 +85,7 @@ class Settings(BaseSettings):
     store: StoreEntry = StoreEntry()
     identifiers: IdentifierEntry = IdentifierEntry()
     readers: tuple[ReaderEntry, ...] = ()
+    sign_in: SignInEntry = SignInEntry()
 
     def of_a_draft(self) -> dict[str, Any]:
         """List the settings that a draft depends on, as JSON.

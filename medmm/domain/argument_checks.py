@@ -70,9 +70,10 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _fits(value: Any, kind: Any) -> bool:
     origin = get_origin(kind)
-    # Whether it has the methods is seen when they are called
+    # Whether it has the methods of a protocol is seen when they are called, or asked of it here
     if kind is Any or getattr(kind, "_is_protocol", False):
-        return True
+        runtime = getattr(kind, "_is_runtime_protocol", False)
+        return not runtime or isinstance(value, kind)
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in get_args(kind))
     # A text would be taken apart letter by letter, a mapping by its keys

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from medmm.domain.errors import PermissionDenied
 from medmm.domain.report import Reader
 
 
+@runtime_checkable
 class Directory(Protocol):
     """Knows the persons who may act, each with the role that decides which verbs are theirs.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
+from medmm.domain.session_event import SessionEvent
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import By, look
@@ -12,6 +13,12 @@ from medmm.verbs.verb import By, look
 def history(house: House, call: VerbCall, case_id: str) -> tuple[AuditEvent, ...]:
     """Tell what happened to a case and its study, oldest first."""
     return house.store.events(house.store.study_of(case_id), case_id)
+
+
+@look("note_session", lambda event, person: "sessions")
+def note_session(house: House, call: VerbCall, event: SessionEvent, person: str) -> None:
+    """Keep that somebody signed in or out; see `Assistant.note_session`."""
+    call.seen = {"event": event.value, "person": person}
 
 
 def verify(house: House, by: By | None) -> AuditVerification:

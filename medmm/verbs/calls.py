@@ -175,5 +175,6 @@ class Calls:
                 f"reader's role is {known.role!r}, not {by.role!r}",
                 remedy="take the reader from Assistant.reader_named",
                 reader=by.id,
+                role=known.role,
             )
         return known

@@ -138,6 +138,11 @@ class House:
     record_folders: dict[Path, records.RecordFolder] = field(default_factory=dict)
     background: Background = field(default_factory=Background)
 
+    def with_directory(self, directory: Directory) -> House:
+        """Give the same house to those whom another directory knows."""
+        calls = Calls(self.store, self.settings.actor, directory, self.clock)
+        return replace(self, directory=directory, calls=calls)
+
     def close(self) -> None:
         """Finish what is done in the background, and let go of the store."""
         self.background.finish()

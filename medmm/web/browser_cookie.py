@@ -28,6 +28,12 @@ def browser_of(cookies: Mapping[str, str]) -> str:
     return value if _VALUE.fullmatch(value) else ""
 
 
+def cookie_header(scope: Scope, value: str) -> str:
+    """Write the header that sets the cookie, in the answer to a request."""
+    secure = "; Secure" if scope.get("scheme") == "https" else ""
+    return f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict{secure}"
+
+
 class BrowserCookie:
     """Sets the cookie where a browser has none; pure ASGI, so WebSockets pass untouched."""
 
@@ -39,8 +45,7 @@ class BrowserCookie:
         if scope["type"] != "http" or not _may_set(scope):
             await self._app(scope, receive, send)
             return
-        secure = "; Secure" if scope.get("scheme") == "https" else ""
-        cookie = f"{COOKIE}={secrets.token_urlsafe(32)}; Path=/; HttpOnly; SameSite=Strict{secure}"
+        cookie = cookie_header(scope, secrets.token_urlsafe(32))
 
         async def with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -63,6 +63,21 @@ def browser_digest(cookie: str) -> str:
     return hashlib.sha256(cookie.encode()).hexdigest()[:32]
 
 
+def private_key(path: Path) -> bytes:
+    """Read a key of a data folder, which is made on first use, for the process's user alone.
+
+    Raises: Unavailable if it can't be made or read.
+    """
+    try:
+        return made_key(path)
+    except OSError as error:
+        raise Unavailable(
+            f"the key can't be read: {type(error).__name__}",
+            remedy="see that the data folder can be written",
+            file=str(path),
+        ) from error
+
+
 class LinkSigner:
     """Signs links and reads them again."""
 
@@ -75,14 +90,7 @@ class LinkSigner:
 
         Raises: Unavailable if it can't be made or read.
         """
-        try:
-            return cls(made_key(data_dir.expanduser() / "frame-links.key"), now)
-        except OSError as error:
-            raise Unavailable(
-                f"the key of the links can't be read: {type(error).__name__}",
-                remedy="see that the data folder can be written",
-                folder=str(data_dir),
-            ) from error
+        return cls(private_key(data_dir.expanduser() / "frame-links.key"), now)
 
     def expiry(self) -> int:
         """Return the second at which a link that is made now ends."""

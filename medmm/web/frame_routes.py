@@ -152,7 +152,7 @@ class FrameServer:
             )
         media_type, name = FORMS[asked.part]
         reader = opened.reader(link)
-        text = opened.assistant.render(link.source, format=asked.part, by=reader)
+        text = opened.assistant_of(link).render(link.source, format=asked.part, by=reader)
         headers = {"content-disposition": f'attachment; filename="{name}"', **NOT_KEPT}
         return Answer(body=text.encode(), media_type=media_type, headers=headers)
 

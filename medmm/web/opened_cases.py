@@ -18,6 +18,7 @@ from medmm.domain.errors import PermissionDenied
 from medmm.domain.report import CaseFile, Reader
 from medmm.domain.roles import require
 from medmm.web.frame_links import LIFETIME_S, CaseLinks, FrameLink, LinkSigner, browser_digest
+from medmm.web.sign_ins import SessionDirectory, SignIns
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -35,8 +36,15 @@ class _Opened:
 class OpenedCases:
     """Cases by who has them open; thread-safe."""
 
-    def __init__(self, assistant: Assistant, now: Callable[[], float]) -> None:
-        self.assistant, self._now = assistant, now
+    def __init__(
+        self, assistant: Assistant, now: Callable[[], float], sign_ins: SignIns | None = None
+    ) -> None:
+        """Take the assistant of this process.
+
+        Args:
+            sign_ins: who is signed in where people sign in; without it a link's word counts.
+        """
+        self.assistant, self._now, self._sign_ins = assistant, now, sign_ins
         self.signer = LinkSigner.of_folder(assistant.settings.data_dir, now)
         self._lock = threading.Lock()
         self._opening = threading.Lock()
@@ -74,14 +82,16 @@ class OpenedCases:
         with self._opening:  # of many frames that are asked for at once, one opens the case
             found = self._kept(key)
             if found is None:
-                found = self.assistant.case(link.case, blind=link.blind, by=link.reader)
+                assistant = self.assistant_of(link)
+                found = assistant.case(link.case, blind=link.blind, by=link.reader)
                 self._keep(key, found)
         return found
 
     def reader(self, link: FrameLink) -> Reader:
         """Find the reader of a link in the directory, as the role is now.
 
-        Raises: PermissionDenied if there is none, or another one reads in this browser now.
+        Raises: PermissionDenied if there is none, or another one reads in this browser now; where
+            people sign in, if the sign-in in this browser is over.
         """
         with self._lock:
             bound = self._readers.get(link.browser, link.reader)
@@ -91,7 +101,13 @@ class OpenedCases:
                 remedy="open the case again as who reads now",
                 reader=link.reader,
             )
-        return self.assistant.reader_named(link.reader)
+        return self.assistant_of(link).reader_named(link.reader)
+
+    def assistant_of(self, link: FrameLink) -> Assistant:
+        """Give the assistant of who uses a link: where people sign in, that of their session."""
+        if self._sign_ins is None:
+            return self.assistant
+        return self.assistant.with_directory(SessionDirectory(self._sign_ins, link.browser))
 
     def _kept(self, key: Key) -> CaseFile | None:
         with self._lock:

@@ -52,6 +52,7 @@ LOOKS = {
     "worklist",
     "identity",
     "history",
+    "note_session",
     "verify",
     "inspect",
     "record",

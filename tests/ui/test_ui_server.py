@@ -41,7 +41,7 @@ import streamlit.web.bootstrap as bootstrap
 def shown(*_, **__):
     names = ("server.address", "server.allowedHosts", "server.enableAgentApi", "server.enableStaticServing",
              "server.fileWatcherType", "server.enableXsrfProtection", "browser.gatherUsageStats",
-             "client.showErrorDetails", "client.toolbarMode")
+             "client.showErrorDetails", "client.toolbarMode", "server.trustedUserHeaders")
     print(json.dumps({name: config.get_option(name) for name in names}))
 bootstrap.run_asgi_app = shown
 bootstrap.run = lambda *_, **__: print("no ASGI application was found")
@@ -125,6 +125,7 @@ def test_the_options_that_hold_are_those_that_are_meant(monkeypatch: pytest.Monk
         **os.environ,
         "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "true",
         "STREAMLIT_SERVER_ENABLE_AGENT_API": "true",
+        "STREAMLIT_SERVER_TRUSTED_USER_HEADERS": '{"X-User": "sub"}',
     }
     found = subprocess.run(
         [sys.executable, "-c", OPTIONS, "run", server, *streamlit_flags(8501, browser=False)],
@@ -143,6 +144,7 @@ def test_the_options_that_hold_are_those_that_are_meant(monkeypatch: pytest.Monk
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
+        "server.trustedUserHeaders": {},
     }
 
 

@@ -72,8 +72,9 @@ def show_case(desk: Desk, case_id: str, go: Go) -> None:
 @st.fragment(run_every=LEASE_LOOKED_AT_S)
 def keep_lease(desk: Desk) -> None:
     """Renew the lease while the page is open; a lost one is said."""
-    if open_case.renew(desk):
-        st.rerun()
+    with told():
+        if open_case.renew(desk):
+            st.rerun()
 
 
 def show_head(desk: Desk, case: OpenCase, go: Go) -> None:

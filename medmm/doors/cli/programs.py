@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medmm.domain.errors import ConfigError
 from medmm.doors.bundled_programs import programs_dir, run
 from medmm.doors.session import out, session
+
+if TYPE_CHECKING:
+    from medmm.config import Settings
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,6 +43,7 @@ def ui(
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:
     """Open the dashboard on this machine (loopback only)."""
+    refuse_lacking_sign_in(session(context).settings())
     server = programs_dir() / "ui" / "server.py"
     flags = streamlit_flags(port, browser=browser)
     raise typer.Exit(run(["-m", "streamlit", "run", str(server), *flags], session(context).config))
@@ -55,6 +61,21 @@ DARK = {
 }
 
 
+def refuse_lacking_sign_in(settings: Settings) -> None:
+    """Refuse to start where people are to sign in and can't.
+
+    Raises: ConfigError if the package for it or the client secret is missing.
+    """
+    if not settings.sign_in.configured:
+        return
+    if importlib.util.find_spec("authlib") is None:
+        raise ConfigError(
+            "signing in needs Authlib, which is not installed",
+            remedy="pip install 'medmm[sso]', or take sign_in out of the settings",
+        )
+    settings.sign_in.secret()
+
+
 def streamlit_flags(port: int, *, browser: bool) -> list[str]:
     """List the flags of `streamlit run`: flags come before its environment and its files."""
     options = {
@@ -64,8 +85,11 @@ def streamlit_flags(port: int, *, browser: bool) -> list[str]:
         "server.enableAgentApi": "false",
         "server.enableStaticServing": "false",
         "server.enableXsrfProtection": "true",
+        "server.trustedUserHeaders": "{}",  # nobody is who a header says
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
+        # words that a reader typed before signing in again stand where a draft's stood
+        "global.disableWidgetStateDuplicationWarning": "true",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",  # no traceback, which may carry values, on the page
         **{f"theme.{name}": value for name, value in DARK.items()},

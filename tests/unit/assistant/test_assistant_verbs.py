@@ -20,7 +20,7 @@ from tests.dicom_files import SAYS_FRONTAL, film_file
 from tests.kept import kept
 from tests.quick_assistant import READERS, READS, GivenNetworks, opened, quick_assistant, signed
 
-# opening, closing, whom there is; render is publish without files, drafts and to_sign look at a case, studies at a folder,
+# opening, closing, whom there is, and who says so; render is publish without files, drafts and to_sign look at a case, studies at a folder,
 # teaching_case at a case without its patient, reading_mode at nothing; arrived and next_case at the worklist; filters and unfinished give back what save_filter and keep_unfinished keep
 NOT_VERBS = {
     "from_config",
@@ -38,6 +38,7 @@ NOT_VERBS = {
     "unfinished",
     "teaching_case",
     "reading_mode",
+    "with_directory",
 }
 
 

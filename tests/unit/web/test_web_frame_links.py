@@ -112,5 +112,5 @@ def test_two_processes_over_one_folder_share_their_links(tmp_path: Path) -> None
 
 def test_a_folder_that_can_not_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file in its place")
-    with pytest.raises(Unavailable, match="key of the links"):
+    with pytest.raises(Unavailable, match="the key can't be read"):
         LinkSigner.of_folder(tmp_path / "data", Clock())

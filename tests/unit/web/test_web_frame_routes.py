@@ -23,10 +23,14 @@ from medmm.domain.study import Volume
 from medmm.presentation.overlays import overlay_pixels, overlays
 from medmm.web.browser_cookie import COOKIE
 from medmm.web.decoding_threads import DecodingThreads
+from medmm.web.frame_links import browser_digest
+from medmm.web.opened_cases import OpenedCases
+from medmm.web.sign_ins import SessionDirectory
 from tests.dicom_files import picture
 from tests.kept import kept
 from tests.quick_assistant import READERS, signed
 from tests.unit.web.conftest import BROWSER, OTHER_BROWSER, Room
+from tests.unit.web.sign_in_rules import Said, claims, let_in, sign_ins
 
 TWO = (*READERS, ReaderEntry(id="reader-2", name="ZZREADER Two", role="attending"))
 
@@ -320,3 +324,39 @@ def test_who_went_away_is_not_decoded_for(room: Room) -> None:
 def test_other_addresses_reach_the_page(room: Room) -> None:
     answer = room.get("/anything")
     assert (answer.status_code, answer.text) == (404, "page")
+
+
+def test_where_people_sign_in_links_end_with_the_session_and_with_the_role(room: Room) -> None:
+    """The case is in memory already, and still every frame asks who is signed in."""
+    said = Said()
+    known = sign_ins(room.clock, said, roles_from="userinfo", roles_minutes=5, idle_minutes=9)
+    room.opened = OpenedCases(room.assistant, room.clock, known)
+    mine = browser_digest(BROWSER)
+
+    def begin() -> tuple[str, str]:
+        let_in(known, room.clock, mine)
+        desk = room.assistant.with_directory(SessionDirectory(known, mine))
+        who = desk.reader_named("att-1")
+        links = room.opened.links(desk.case(room.case, by=who), who, BROWSER)
+        series = volume_of(room).sha256
+        return links.frames(series).format(index=0), links.pictures(series).format(index=0)
+
+    frame, drawn = begin()
+    assert [room.get(path).status_code for path in (frame, drawn)] == [200, 200]
+    assert room.get(frame, OTHER_BROWSER).status_code == 403
+    known.end(mine)
+    for path in (frame, drawn):
+        refused = room.get(path)
+        assert (refused.status_code, problem(refused)) == (403, "you have signed out")
+    frame, _ = begin()
+    room.clock.now += 60 * 9
+    assert "locked" in problem(room.get(frame))
+    frame, _ = begin()
+    said.answer = claims(realm_access={"roles": []})
+    room.clock.now += 300
+    assert "took your role away" in problem(room.get(frame))
+    said.answer = claims()
+    frame, _ = begin()
+    room.restart()  # another process over the folder, in which nobody is signed in
+    room.opened = OpenedCases(room.assistant, room.clock, sign_ins(room.clock))
+    assert room.get(frame).status_code == 403
