@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from medmm.config.entries import (
     CriticalEntry,
+    DictationEntry,
     IdentifierEntry,
     ReaderEntry,
     ServerEntry,
@@ -17,6 +18,7 @@ from medmm.config.settings import Settings
 
 __all__ = [
     "CriticalEntry",
+    "DictationEntry",
     "IdentifierEntry",
     "ReaderEntry",
     "ServerEntry",

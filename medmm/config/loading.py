@@ -64,13 +64,14 @@ def load_settings(path: str | Path | None = None) -> Settings:
 def _secrets_in_file(file: Path, tree: yaml.Node | None) -> Iterator[ConfigError]:
     """Refuse a key of a server that stands in the settings file, where others may read it."""
     content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    server = content.get("server")
-    if isinstance(server, dict) and "api_key" in server:
-        yield ConfigError(
-            "a key stands in the settings file: server.api_key",
-            remedy="give it as MEDMM_SERVER__API_KEY, or name a file under api_key_file",
-            file=f"{file}, line {_line_of(tree, ('server', 'api_key'))}",
-        )
+    for block in ("server", "dictation"):
+        if isinstance(content.get(block), dict) and "api_key" in content[block]:
+            yield ConfigError(
+                f"a key stands in the settings file: {block}.api_key",
+                remedy=f"give it as MEDMM_{block.upper()}__API_KEY, or name a file under "
+                "api_key_file",
+                file=f"{file}, line {_line_of(tree, (block, 'api_key'))}",
+            )
 
 
 def _without(unknown: set[str], content: Any, above: str = "") -> Any:
