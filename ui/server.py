@@ -12,6 +12,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit import config, file_util
 
+from medmm.config import load_settings
+from medmm.domain.errors import ConfigError
 from medmm.web.browser_cookie import BrowserCookie
 from medmm.web.frame_routes import RoutesFirst, frame_routes
 from medmm.web.security_headers import SecurityHeaders, inline_script_hashes, security_headers
@@ -34,10 +36,20 @@ def script_hashes() -> tuple[str, ...]:
     return inline_script_hashes(page.read_text(encoding="utf-8"))
 
 
+def microphone() -> bool:
+    """Tell whether pages may ask for a microphone: only where dictation is configured."""
+    try:
+        return load_settings().dictation.on
+    except ConfigError:  # the pages say what is wrong with the settings
+        return False
+
+
 app = st.App(
     Path(__file__).with_name("app.py"),
     middleware=[
-        Middleware(SecurityHeaders, headers=security_headers(script_hashes())),
+        Middleware(
+            SecurityHeaders, headers=security_headers(script_hashes(), microphone=microphone())
+        ),
         Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts(), www_redirect=False),
         Middleware(BrowserCookie),
         Middleware(RoutesFirst, routes=frame_routes(opened_cases)),

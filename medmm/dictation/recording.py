@@ -42,7 +42,8 @@ class Recording:
             with wave.open(io.BytesIO(audio), "rb") as file:
                 shape = file.getparams()
                 samples = file.readframes(shape.nframes)
-        except (wave.Error, EOFError, OverflowError) as error:
+        # RuntimeError: what `wave` raises of a chunk that is said to be longer than the file
+        except (wave.Error, EOFError, OverflowError, RuntimeError) as error:
             raise InputError(
                 f"the recording is no WAV file of plain samples: {error or 'it ends too early'}",
                 remedy=RECORD_AGAIN,

@@ -13,9 +13,13 @@ from functools import cache
 from medmm.language.number_words import decimal_number, each_digit, whole_number
 from medmm.language.word_tables import rows_of
 
+# fmt: off
 _MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)
+_ROMANS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
+# fmt: on
 _DASHES = re.compile(r"[‐‑‒–—―−]")
 _NUMBER = r"\d+(?:\.\d+)?"
 _ISO_DATE = re.compile(r"(?<![\w.-])(\d{4})-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01]))?(?![\w-])")
@@ -27,10 +31,8 @@ _TEN_TO = re.compile(r"(?<![\w.])10[*^](\d+)")
 _TIMES = re.compile(rf"(?<=\d)\s*[x×]\s*(?={_NUMBER})")
 _RANGE = re.compile(r"(?<=\d)(\s?[A-Za-zµ°%]{1,4})?\s?-\s?(?=\d)")
 _SIGN = re.compile(r"(?<![\w.)-])-\s?(?=\d)")
-_ROMAN = r"(?:VIII|VII|VI|IV|IX|III|II|I|V|XII|XI|X)"
-_ROMAN_VALUES = dict(
-    zip("I II III IV V VI VII VIII IX X XI XII".split(), range(1, 13), strict=True)
-)
+_ROMAN = rf"(?:{'|'.join(sorted(_ROMANS, key=len, reverse=True))})"
+_ROMAN_VALUES = {numeral: number for number, numeral in enumerate(_ROMANS, 1)}
 _EXPONENTS = str.maketrans("²³", "23")
 
 

@@ -52,8 +52,7 @@ class _Posts:
         def leaving() -> None:
             event = self.call.event(
                 "done",
-                self.server.key,
-                for_case=self.case_id,
+                self.case_id,
                 host=self.server.host,
                 model=self.server.model,
                 bytes=len(body),

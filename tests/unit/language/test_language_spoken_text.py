@@ -14,9 +14,30 @@ from medmm.language.report_parser import findings_named
 from medmm.language.sides import named_side
 from medmm.language.spoken_text import spoken_text
 
-ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
+ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
 VALUES = {word: value for value, word in enumerate(ONES)}
-VALUES |= {word: 10 * (n + 2) for n, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split())}  # fmt: skip
+VALUES |= {word: 10 * (n + 2) for n, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])}  # fmt: skip
 CHEST = [t for t in finding_terms().values() if t.body_part == "CHEST"]
 NUMBERS = st.decimals(min_value=0, max_value=99999, places=2).map(lambda d: f"{d:f}") | st.integers(
     min_value=0, max_value=999_999
