@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from medmm.domain.report import Accept, Add, Decision, Reject
 from medmm.domain.roles import may
@@ -31,9 +34,9 @@ QUESTIONS = {
     Act.UNDO: "Take back your last decision?",
     Act.ADD: "Add this finding as your own?",
 }
-DENIED = (
-    "If the browser says that it may not use the microphone, allow it for this page beside the "
-    "address, and record again. Typing works without."
+HOW = (
+    "What was heard is shown first, and decides nothing until you say so. If the microphone is "
+    "denied, allow it for this page beside the address, or type."
 )
 
 
@@ -66,11 +69,11 @@ def show_dictation(desk: Desk, case: OpenCase, rows: tuple[SentenceRow, ...]) ->
             "Dictate",
             sample_rate=SAMPLES_HZ,
             key=recorded,
-            help=DENIED,
             label_visibility="collapsed",
             on_change=taken,
             args=(desk, case, rows, recorded),
         )
+        st.caption(HOW)
         if st.session_state.get(recorded) is not None:  # it could not be written down
             st.button(
                 "Send again",
@@ -96,9 +99,16 @@ def taken(desk: Desk, case: OpenCase, rows: tuple[SentenceRow, ...], recorded: s
     if not found:
         return
     st.session_state["dictations"] = st.session_state.get("dictations", 0) + 1
-    st.session_state.pop(recorded, None)
+    _erase(audio)
     at = sentences.current(rows)
     keep_heard(desk, case, found[0], at.id if at else None)
+
+
+def _erase(audio: UploadedFile) -> None:
+    """Take a recording out of the server's memory, where Streamlit leaves it for the session."""
+    context = get_script_run_ctx()
+    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        context.uploaded_file_mgr.remove_file(context.session_id, audio.file_id)
 
 
 def keep_heard(desk: Desk, case: OpenCase, said: Transcript, sentence: str | None) -> None:
