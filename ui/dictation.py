@@ -1,4 +1,4 @@
-"""What a reader says into the browser: written down, shown, and done only once it is confirmed.
+"""What a reader says: written down, shown, and done only once it is confirmed.
 
 Moving to another sentence is all that is done at once.
 """

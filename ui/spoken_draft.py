@@ -1,4 +1,4 @@
-"""A draft read aloud for a reader who can't look: by voices of the reader's own machine alone."""
+"""A draft read aloud, by voices of the reader's own machine alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reader's recording becomes words: a look that leaves seconds, bytes and host in the log."""
+"""A recording becomes words: a look that leaves seconds, bytes and host in the log."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def transcribe(
 
 @dataclass(frozen=True, slots=True)
 class _Posts:
-    """Sends a recording; its entry is in the log before it leaves, and holds none of its words."""
+    """Sends a recording; its entry is in the log before it leaves, without its words."""
 
     house: House
     call: VerbCall
