@@ -127,7 +127,9 @@ def button(page: AppTest, start: str) -> Any:
 def told(page: AppTest) -> str:
     kinds = (page.markdown, page.caption, page.warning, page.error)
     said = "\n".join(str(one.value) for kind in kinds for one in kind)
-    return said.replace("\\", "").replace("\u2060", "")  # as it is read, without what makes it inert
+    return said.replace("\\", "").replace(
+        "\u2060", ""
+    )  # as it is read, without what makes it inert
 
 
 def test_without_a_server_there_is_no_microphone(
