@@ -52,6 +52,7 @@ from medmm.domain.shown import Shown
 from medmm.domain.study import Modality, NotEvaluable, Release, Study
 from medmm.domain.study_inspection import Capabilities, FoundStudy, Inspection, ModelRow
 from medmm.domain.teaching_case import TeachingCase
+from medmm.domain.transcript import Transcript
 from medmm.domain.unfinished_text import UnfinishedText
 from medmm.domain.worklist import ALL_CASES, CaseFilter, Page, SavedFilter, Worklist
 from medmm.verbs import (
@@ -67,6 +68,7 @@ from medmm.verbs import (
     claiming,
     communicating,
     deciding,
+    dictating,
     first_reads,
     insight,
     inspecting,
@@ -1275,6 +1277,28 @@ class Assistant:
             >>> {one.field: one.text for one in assistant.unfinished(case.id, by="reader-1")}
         """
         return reading_room.unfinished(self._house, by, case_id)
+
+    def transcribe(
+        self, case_id: str, audio: bytes, *, by: By, shown: Shown | None = None
+    ) -> Transcript:
+        """Have the dictation server of the settings write down what a reader said.
+
+        It decides nothing, and neither the recording nor its words are kept. The log tells who
+        sent how many bytes and seconds to which host, and none of the words.
+
+        Args:
+            audio: a WAV file of plain samples, at most `dictation.seconds` long.
+
+        Returns: the words, and whether they are in another language than English.
+        Raises: ConfigError if no dictation server is named, or it answers with something else;
+            InputError if this is no such recording; Unavailable if there is no answer now;
+            StateError if another case was shown.
+
+        Example:
+            >>> said = assistant.transcribe(case.id, audio, by="reader-1")
+            >>> said.text
+        """
+        return dictating.transcribe(self._house, by, case_id, audio, shown)
 
     def case(
         self, case_id: str, *, pixels: bool = True, blind: bool = False, by: By | None = None

@@ -43,6 +43,7 @@ OF_A_CASE = (
     "prior_report",
     "prior_text",
     "first_reads",
+    "dictated",
 )
 # After a restart of the server, or long offline, Streamlit forgets a click without a word
 ANEW = "The page was opened anew: what was pressed just before counts only if it shows here."

@@ -67,14 +67,15 @@ def secrets_of_sign_in(settings: Settings) -> dict[str, Any]:
     }
 
 
-def middleware() -> list[Middleware]:
+def middleware(settings: Settings) -> list[Middleware]:
     """List what stands before Streamlit, with sign-in where the settings name a provider."""
     routes, signing = frame_routes(opened_cases), []
     if (known := sign_ins()) is not None:
         signing = [Middleware(SignInCookies, sign_ins=known)]
         routes = [*routes, *session_routes(known)]
+    headers = security_headers(script_hashes(), microphone=settings.dictation.on)
     return [
-        Middleware(SecurityHeaders, headers=security_headers(script_hashes())),
+        Middleware(SecurityHeaders, headers=headers),
         Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts(), www_redirect=False),
         *signing,
         Middleware(BrowserCookie),
@@ -82,9 +83,10 @@ def middleware() -> list[Middleware]:
     ]
 
 
+SETTINGS = load_settings()
 # `streamlit run` finds an application by these words alone; else it runs this file as a page
 app = st.App(
     Path(__file__).with_name("app.py"),
-    secrets=secrets_of_sign_in(load_settings()),
-    middleware=middleware(),
+    secrets=secrets_of_sign_in(SETTINGS),
+    middleware=middleware(SETTINGS),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from medmm.config.entries import (
     CriticalEntry,
+    DictationEntry,
     IdentifierEntry,
     ReaderEntry,
     ServerEntry,
@@ -18,6 +19,7 @@ from medmm.config.sign_in import SignInEntry, safe_address
 
 __all__ = [
     "CriticalEntry",
+    "DictationEntry",
     "IdentifierEntry",
     "ReaderEntry",
     "ServerEntry",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -133,13 +133,15 @@ class CriticalEntry(BaseModel):
         )
 
 
-class ServerEntry(BaseModel):
-    """The model server that words drafts where `writer` is openai-compatible.
+class HostEntry(BaseModel):
+    """A server of the site: where it stands, and its key.
 
     A key stands in the environment or in a file of its own, never in the settings file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    called: ClassVar[str]
+    block: ClassVar[str]
     url: str | None = None
     model: str | None = Field(default=None, min_length=1, max_length=200)
     hosts: tuple[str, ...] = ()
@@ -147,6 +149,54 @@ class ServerEntry(BaseModel):
     api_key_file: Path | None = None
     ca_file: Path | None = None
     plain_http_on_loopback: bool = False
+
+    @field_validator("api_key_file", "ca_file")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path is not None else None
+
+    @model_validator(mode="after")
+    def _safe_address(self) -> Self:
+        if self.url is not None and (
+            fault := fault_of_address(self.url, self.hosts, self.plain_http_on_loopback)
+        ):
+            raise ValueError(f"url: {fault}")
+        return self
+
+    def named(self) -> tuple[str, str]:
+        """Give address and model.
+
+        Raises: ConfigError if either is missing.
+        """
+        if self.url is None or self.model is None:
+            raise ConfigError(
+                f"no {self.called} is named",
+                remedy=f"set url, hosts and model under `{self.block}`",
+            )
+        return self.url, self.model
+
+    def key(self) -> str | None:
+        """Read the key; None if there is none.
+
+        Raises: ConfigError if its file can't be read.
+        """
+        if self.api_key is not None or self.api_key_file is None:
+            return self.api_key.get_secret_value() if self.api_key else None
+        try:
+            return self.api_key_file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"the key of the {self.called} can't be read: {type(error).__name__}",
+                remedy=f"correct api_key_file under `{self.block}`, or its permissions",
+                file=str(self.api_key_file),
+            ) from error
+
+
+class ServerEntry(HostEntry):
+    """The model server that words drafts where `writer` is openai-compatible."""
+
+    called: ClassVar[str] = "model server"
+    block: ClassVar[str] = "server"
     pictures_without_statement: bool = False
     budget_per_day: PositiveInt = 500
     connect_timeout_s: float = Field(default=5, gt=0, le=60)
@@ -155,32 +205,16 @@ class ServerEntry(BaseModel):
     retries: NonNegativeInt = Field(default=2, le=10)
     answer_bytes: PositiveInt = Field(default=524_288, le=16_777_216)
 
-    @field_validator("api_key_file", "ca_file")
-    @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        return path.expanduser().absolute() if path is not None else None
-
-    @model_validator(mode="after")
-    def _safe_address(self) -> ServerEntry:
-        if self.url is not None and (
-            fault := fault_of_address(self.url, self.hosts, self.plain_http_on_loopback)
-        ):
-            raise ValueError(f"url: {fault}")
-        return self
-
     def server(self) -> ModelServer:
         """Make the noun of this entry, with the key that its file holds.
 
         Raises: ConfigError if address or model is missing, or the file can't be read.
         """
-        if self.url is None or self.model is None:
-            raise ConfigError(
-                "no model server is named", remedy="set url, hosts and model under `server`"
-            )
+        url, model = self.named()
         return ModelServer(
-            url=self.url,
-            model=self.model,
-            api_key=self._key(),
+            url=url,
+            model=model,
+            api_key=self.key(),
             ca_file=self.ca_file,
             connect_s=self.connect_timeout_s,
             chunk_s=self.chunk_timeout_s,
@@ -191,17 +225,47 @@ class ServerEntry(BaseModel):
             pictures_without_statement=self.pictures_without_statement,
         )
 
-    def _key(self) -> str | None:
-        if self.api_key is not None or self.api_key_file is None:
-            return self.api_key.get_secret_value() if self.api_key else None
-        try:
-            return self.api_key_file.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"the key of the model server can't be read: {type(error).__name__}",
-                remedy="correct api_key_file under `server`, or its permissions",
-                file=str(self.api_key_file),
-            ) from error
+
+class DictationEntry(HostEntry):
+    """The server of the site that turns a reader's recording into words; off without a `url`.
+
+    Attributes:
+        response_format: `verbose_json` names the language that was heard; `json` is for servers
+            that know no other.
+        seconds: how long a recording may be.
+    """
+
+    called: ClassVar[str] = "dictation server"
+    block: ClassVar[str] = "dictation"
+    response_format: Literal["verbose_json", "json"] = "verbose_json"
+    seconds: PositiveInt = Field(default=60, le=600)
+    timeout_s: float = Field(default=30, gt=0, le=600)
+
+    @property
+    def on(self) -> bool:
+        """Whether readers may dictate here."""
+        return self.url is not None
+
+    def server(self) -> ModelServer:
+        """Make the noun of this entry, with the key that its file holds.
+
+        Nothing is tried again: a reader who waits would rather speak again.
+
+        Raises: ConfigError if address or model is missing, or the file can't be read.
+        """
+        url, model = self.named()
+        return ModelServer(
+            url=url,
+            model=model,
+            api_key=self.key(),
+            ca_file=self.ca_file,
+            chunk_s=self.timeout_s,
+            total_s=self.timeout_s,
+            retries=0,
+            called=self.called,
+            block=self.block,
+            endpoint="audio/transcriptions",
+        )
 
 
 ENTRIES: dict[str, type[BaseModel]] = {
@@ -209,4 +273,5 @@ ENTRIES: dict[str, type[BaseModel]] = {
     "store": StoreEntry,
     "server": ServerEntry,
     "sign_in": SignInEntry,
+    "dictation": DictationEntry,
 }

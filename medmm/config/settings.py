@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from medmm.config.entries import (
     CriticalEntry,
+    DictationEntry,
     IdentifierEntry,
     ReaderEntry,
     ReadingModeName,
@@ -38,6 +39,8 @@ NOT_OF_A_DRAFT = {
     "claim_minutes",
     "critical",
     "reading_mode",
+    "dictation",
+    "speech",
     "writer_path",
     "server",
     "sign_in",
@@ -82,6 +85,8 @@ class Settings(BaseSettings):
     claim_minutes: PositiveInt = Field(default=30, le=1440)
     critical: CriticalEntry = CriticalEntry()
     reading_mode: ReadingModeName = "draft-first"
+    dictation: DictationEntry = DictationEntry()
+    speech: bool = False
     store: StoreEntry = StoreEntry()
     identifiers: IdentifierEntry = IdentifierEntry()
     readers: tuple[ReaderEntry, ...] = ()
@@ -114,6 +119,12 @@ class Settings(BaseSettings):
             raise ValueError("writer: hugging-face needs writer_path, the folder of the model")
         if self.writer == "openai-compatible" and None in (self.server.url, self.server.model):
             raise ValueError("writer: openai-compatible needs url, hosts and model under server")
+        return self
+
+    @model_validator(mode="after")
+    def _dictation_is_whole(self) -> Settings:
+        if self.dictation.on and self.dictation.model is None:
+            raise ValueError("dictation needs url, hosts and model")
         return self
 
     @field_validator("data_dir", "heads_path", "weights_dir", "writer_path")

@@ -20,7 +20,7 @@ LOOPBACK_NAMES = frozenset({"localhost"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelServer:
-    """A server that is asked for sentences.
+    """A server that is asked for sentences, or for the words of a recording.
 
     Attributes:
         url: of its API, with the path below which `chat/completions` lies.
@@ -34,6 +34,8 @@ class ModelServer:
         budget_per_day: requests in a day (UTC), tries among them.
         pictures_without_statement: whether pictures go, too, of images that do not state whether
             text is burned into them.
+        called, block: what errors call it, and the block of the settings that names it.
+        endpoint: the path below `url` that requests go to.
     """
 
     url: str
@@ -47,6 +49,9 @@ class ModelServer:
     answer_bytes: int = 524_288
     budget_per_day: int = 500
     pictures_without_statement: bool = False
+    called: str = "model server"
+    block: str = "server"
+    endpoint: str = "chat/completions"
 
     @property
     def host(self) -> str:

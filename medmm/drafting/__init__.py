@@ -9,12 +9,14 @@ from medmm.drafting.writers.model_server import ServerModel
 from medmm.drafting.writers.outside import OutsideWriter, ProposingModel, not_ready
 from medmm.drafting.writers.protocol import Writer
 from medmm.drafting.writers.rules import RuleWriter
+from medmm.drafting.writers.server_connection import Connection
 from medmm.drafting.writers.server_probe import probe
 from medmm.drafting.writers.table import WRITERS, Asks, Speakers, name_of
 
 __all__ = [
     "WRITERS",
     "Asks",
+    "Connection",
     "LanguageModel",
     "LanguageWriter",
     "OutsideWriter",

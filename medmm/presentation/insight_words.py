@@ -262,9 +262,10 @@ def _csv_rows(found: Insight) -> Iterator[tuple[Cell, ...]]:
             ("draft followed", found.influence.followed),
         ):
             yield _figure(name, Group.ALL, "", "1", figure, reads)
-        for row in found.influence.by_difference:
-            numbers = (row.followed.value, row.followed.low, row.followed.high, row.followed.of)
-            name = row.difference.value
+        for one_kind in found.influence.by_difference:
+            followed = one_kind.followed
+            numbers = (followed.value, followed.low, followed.high, followed.of)
+            name = one_kind.difference.value
             yield ("draft followed", "difference", name, "1", *numbers, reads)
 
 

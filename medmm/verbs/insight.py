@@ -97,8 +97,8 @@ def _worked_out(house: House, case: SignedCase) -> ReviewedCase:
 
 def _asked_words(asked: InsightFilter) -> dict[str, str]:
     said = {
-        "since": asked.since and asked.since.isoformat(),
-        "until": asked.until and asked.until.isoformat(),
+        "since": None if asked.since is None else asked.since.isoformat(),
+        "until": None if asked.until is None else asked.until.isoformat(),
         "site": asked.site,
         "reader": asked.reader,
         "model": asked.model,

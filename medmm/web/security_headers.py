@@ -17,11 +17,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _OFF = ("camera", "display-capture", "geolocation", "payment", "usb", "serial", "hid")
 
 
-def content_security_policy(script_hashes: Iterable[str] = ()) -> str:
+def content_security_policy(script_hashes: Iterable[str] = (), *, microphone: bool = False) -> str:
     """Write the policy of pages.
 
     Scripts come from this server or have one of the hashes; nothing is fetched from anywhere else.
     Styles may stand in the markup, because Streamlit writes them there.
+
+    Args:
+        microphone: whether pages record; a recording is fetched from the page's own memory
+            (`blob:`), which nobody else can fill.
     """
     rows = {
         "default-src": "'none'",
@@ -30,7 +34,7 @@ def content_security_policy(script_hashes: Iterable[str] = ()) -> str:
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",
         "media-src": "'self' blob:",
-        "connect-src": "'self'",
+        "connect-src": f"'self'{' blob:' if microphone else ''}",
         "worker-src": "'self'",
         "manifest-src": "'self'",
         "base-uri": "'none'",
@@ -77,7 +81,7 @@ def security_headers(
     """
     off = ", ".join(f"{name}=()" for name in _OFF)
     return {
-        "content-security-policy": content_security_policy(script_hashes),
+        "content-security-policy": content_security_policy(script_hashes, microphone=microphone),
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
         "referrer-policy": "no-referrer",

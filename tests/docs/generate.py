@@ -19,6 +19,7 @@ from medmm.acceptance.metrics import share
 from medmm.acceptance.promises import ALARM_BURDEN, least_studies, upper
 from medmm.config import (
     CriticalEntry,
+    DictationEntry,
     IdentifierEntry,
     ReaderEntry,
     ServerEntry,
@@ -103,7 +104,12 @@ def configuration_md() -> str:
     for name, field in Settings.model_fields.items():
         nested = isinstance(
             field.default,
-            CriticalEntry | IdentifierEntry | ServerEntry | SignInEntry | StoreEntry,
+            CriticalEntry
+            | DictationEntry
+            | IdentifierEntry
+            | ServerEntry
+            | SignInEntry
+            | StoreEntry,
         )
         default = "unset" if field.default is None or nested else f"`{field.default}`"
         rows.append([f"`{name}`", default, f"`MEDMM_{name.upper()}`", comments.get(name, "")])
@@ -136,6 +142,14 @@ def configuration_md() -> str:
         ]
         for n, f in SignInEntry.model_fields.items()
     ]
+    dictation = [
+        [
+            f"`{n}`",
+            "unset" if f.default is None else f"`{f.default}`",
+            f"`MEDMM_DICTATION__{n.upper()}`",
+        ]
+        for n, f in DictationEntry.model_fields.items()
+    ]
     return (
         MADE
         + "# Configuration\n\nOne YAML file (`--config`, else `$MEDMM_CONFIG`, else the `local.yaml` that ships) and the "
@@ -151,6 +165,10 @@ def configuration_md() -> str:
         + table(["key of `server` ([writers](writers.md))", "default", "variable"], server)
         + "\n"
         + table(["key of `sign_in` ([sign-in](sign-in.md))", "default", "variable"], sign_in)
+        + "\n"
+        + table(
+            ["key of `dictation` ([dictation](dictation.md))", "default", "variable"], dictation
+        )
     )
 
 

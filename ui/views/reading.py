@@ -10,10 +10,21 @@ import streamlit as st
 
 from medmm.domain.errors import InputError
 from medmm.domain.notices import FOR_THE_RECORD_TITLE
+from medmm.domain.priority import Order
 from medmm.domain.roles import may
 from medmm.domain.worklist import ALL_CASES
 from medmm.presentation import opinion_words
-from ui import chart, images, open_case, presenter, report_words, sentences, signing
+from ui import (
+    chart,
+    dictation,
+    images,
+    open_case,
+    presenter,
+    report_words,
+    sentences,
+    signing,
+    spoken_draft,
+)
 from ui.actions import acted, show_failed, told
 from ui.amending import show_versions
 from ui.decision_bar import show_bar, show_steps
@@ -21,6 +32,7 @@ from ui.desk import Desk
 from ui.keys import EARLIER, NEXT_CASE, PAGE_KEYS, RECORD, WORKLIST
 from ui.open_case import OpenCase
 from ui.presenter import inert
+from ui.telling import show_telling
 from ui.views import modes
 
 LEASE_LOOKED_AT_S = 60
@@ -87,6 +99,10 @@ def show_head(desk: Desk, case: OpenCase, go: Go) -> None:
         if view.warnings or view.note or view.recorded:
             with st.popover(f"{len(view.warnings)} warnings", icon=":material/warning:"):
                 show_notices(case)
+        if case.file.uncommunicated or case.file.communications:
+            untold = bool(case.file.uncommunicated)
+            with st.popover(":red[Nobody was told]" if untold else "Told", icon=":material/call:"):
+                show_telling(desk, case)
         st.space("stretch")
         if st.button(
             "Next case",
@@ -121,10 +137,16 @@ def show_notices(case: OpenCase) -> None:
 def following_case(desk: Desk, case: OpenCase, go: Go) -> None:
     """Leave this case and open the next one that waits and that nobody holds."""
     wanted = st.session_state.get("wanted", ALL_CASES)
+    after = partial(
+        desk.assistant.next_case,
+        wanted,
+        order=st.session_state.get("order", Order.URGENCY),
+        by=desk.reader,
+    )
     try:
-        found = desk.assistant.next_case(wanted, after=case.id, by=desk.reader)
+        found = after(after=case.id)
     except InputError:  # the case has left the worklist: begin at its top
-        found = desk.assistant.next_case(wanted, by=desk.reader)
+        found = after()
     open_case.leave(desk)
     if found is None or found.case_id == case.id:
         st.session_state["told"] = "No other case waits for a reader."
@@ -203,7 +225,9 @@ def show_draft(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
         return
     if view.suspected:
         st.caption(f"**Suspected:** {inert(view.suspected)}")
+    spoken_draft.show_spoken_draft(desk, case, rows)
     sentences.show_sentences(desk, case, rows)
+    dictation.show_dictation(desk, case, rows)
     show_withheld(case)
     titled = {opinion_words.TITLE.capitalize(): view.opinions, "Not evaluated": view.not_evaluated}
     for title, lines in titled.items():

@@ -57,7 +57,9 @@ class Connection:
     clock: Callable[[], float] = time.monotonic
     _until: float = field(init=False, default=0.0)
 
-    def answer(self, body: bytes) -> tuple[Head, Iterator[bytes]]:
+    def answer(
+        self, body: bytes, content_type: str = "application/json"
+    ) -> tuple[Head, Iterator[bytes]]:
         """Post a body, again where that may help, and give head and parts of the answer.
 
         Raises: Unavailable if the server can't be reached, is overloaded, fails, is too slow or
@@ -68,7 +70,7 @@ class Connection:
         for number in range(self.server.retries + 1):
             self.leaving()
             try:
-                head, parts = self._tried(body)
+                head, parts = self._tried(body, content_type)
             except Unavailable:
                 if number == self.server.retries or self._left() <= _wait(number):
                     raise
@@ -83,8 +85,8 @@ class Connection:
         self._refuse(head)
         return head, parts
 
-    def _tried(self, body: bytes) -> tuple[Head, Iterator[bytes]]:
-        exchange = _Exchange(self.server, body, self._left())
+    def _tried(self, body: bytes, content_type: str) -> tuple[Head, Iterator[bytes]]:
+        exchange = _Exchange(self.server, body, content_type, self._left())
         threading.Thread(target=exchange.run, name="model-server", daemon=True).start()
         parts = self._heard(exchange)
         head = next(parts)
@@ -119,31 +121,32 @@ class Connection:
 
     def _refuse(self, head: Head) -> None:
         """Refuse what is no answer."""
-        where = {"host": self.server.host, "status": str(head.status)}
+        server = self.server
+        where = {"host": server.host, "status": str(head.status)}
         if 300 <= head.status < 400:
             raise ConfigError(
-                "the model server sends on to another address, which is never followed",
-                remedy="name the address itself under `server`",
+                f"the {server.called} sends on to another address, which is never followed",
+                remedy=f"name the address itself under `{server.block}`",
                 **where,
             )
         if head.status == 429:
-            raise Unavailable("the model server is overloaded", remedy="try later", **where)
+            raise Unavailable(f"the {server.called} is overloaded", remedy="try later", **where)
         if head.status >= 500 or head.status in AGAIN:
-            raise Unavailable("the model server failed", remedy="look at its log", **where)
+            raise Unavailable(f"the {server.called} failed", remedy="look at its log", **where)
         if head.status in (401, 403):
             raise ConfigError(
-                "the model server doesn't accept the key", remedy="set its api_key", **where
+                f"the {server.called} doesn't accept the key", remedy="set its api_key", **where
             )
         if head.status != 200:
             raise ConfigError(
-                "the model server refuses the request",
+                f"the {server.called} refuses the request",
                 remedy="check its address and the name of the model",
                 **where,
             )
         packed = head.fields.get("content-encoding", "identity") != "identity"
         if head.kind not in OF_JSON or packed:
             raise ConfigError(
-                "the model server answers with something that is no JSON",
+                f"the {server.called} answers with something that is no JSON",
                 remedy="check its address: it may be a page for people",
                 **where,
             )
@@ -152,8 +155,9 @@ class Connection:
 class _Exchange:
     """One request and its answer, in a thread: parts go into a queue, None ends them."""
 
-    def __init__(self, server: ModelServer, body: bytes, total_s: float) -> None:
+    def __init__(self, server: ModelServer, body: bytes, content_type: str, total_s: float) -> None:
         self.server, self.body, self.total_s = server, body, total_s
+        self.content_type = content_type
         self.stop = threading.Event()
         self.parts: queue.Queue[Head | bytes | MedmmError | None] = queue.Queue(QUEUED)
 
@@ -164,9 +168,10 @@ class _Exchange:
         try:
             _refuse_address(self.server)
             asked = ("POST", _endpoint(self.server))
+            kind = {"Content-Type": self.content_type}
             with (
                 _client(self.server, self.total_s) as client,
-                client.stream(*asked, content=self.body) as response,
+                client.stream(*asked, content=self.body, headers=kind) as response,
             ):
                 fields = {name.lower(): value for name, value in response.headers.items()}
                 self._put(Head(status=response.status_code, fields=fields))
@@ -201,7 +206,6 @@ def _client(server: ModelServer, total_s: float) -> httpx.Client:
         headers={
             "Accept": ", ".join(OF_JSON),
             "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
             "User-Agent": "medmm",
             **key,
         },
@@ -221,7 +225,7 @@ def _verified(server: ModelServer) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
             "the certificates to trust can't be read",
-            remedy="correct `ca_file` under `server`",
+            remedy=f"correct `ca_file` under `{server.block}`",
             file=str(server.ca_file),
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -237,14 +241,14 @@ def _refuse_address(server: ModelServer) -> None:
     away = parts.scheme == "http" and not all(map(is_loopback, addresses))
     if away or any(map(is_forbidden, addresses)):
         raise ConfigError(
-            "the name of the model server leads to an address that is never spoken to",
-            remedy="have the name service corrected, or name another host under `server`",
+            f"the name of the {server.called} leads to an address that is never spoken to",
+            remedy=f"have the name service corrected, or name another host under `{server.block}`",
             host=server.host,
         )
 
 
 def _endpoint(server: ModelServer) -> str:
-    return f"{server.url.rstrip('/')}/chat/completions"
+    return f"{server.url.rstrip('/')}/{server.endpoint}"
 
 
 def _of(error: httpx.HTTPError, server: ModelServer) -> MedmmError:
@@ -260,8 +264,8 @@ def _of(error: httpx.HTTPError, server: ModelServer) -> MedmmError:
         while cause is not None:
             if isinstance(cause, ssl.SSLError):
                 return ConfigError(
-                    "the certificate of the model server can't be trusted",
-                    remedy="set `ca_file` under `server`, or have the certificate renewed",
+                    f"the certificate of the {server.called} can't be trusted",
+                    remedy=f"set `ca_file` under `{server.block}`, or have the certificate renewed",
                     host=server.host,
                 )
             cause = cause.__cause__ or cause.__context__
@@ -271,8 +275,8 @@ def _of(error: httpx.HTTPError, server: ModelServer) -> MedmmError:
 
 def _unreachable(server: ModelServer, why: str) -> Unavailable:
     return Unavailable(
-        "the model server can't be reached",
-        remedy="start it, or correct its address under `server`",
+        f"the {server.called} can't be reached",
+        remedy=f"start it, or correct its address under `{server.block}`",
         host=server.host,
         error=why,
     )
@@ -280,22 +284,22 @@ def _unreachable(server: ModelServer, why: str) -> Unavailable:
 
 def _broke_off(server: ModelServer) -> Unavailable:
     return Unavailable(
-        "the model server broke off in the middle", remedy="look at its log", host=server.host
+        f"the {server.called} broke off in the middle", remedy="look at its log", host=server.host
     )
 
 
 def _slow(server: ModelServer, seconds: float) -> Unavailable:
     return Unavailable(
-        f"the model server took longer than {seconds:g} s",
-        remedy="give it more time under `server`, or a smaller model",
+        f"the {server.called} took longer than {seconds:g} s",
+        remedy=f"give it more time under `{server.block}`, or a smaller model",
         host=server.host,
     )
 
 
 def _too_large(server: ModelServer) -> ConfigError:
     return ConfigError(
-        f"the answer of the model server is larger than {server.answer_bytes} bytes",
-        remedy="choose another model, or raise `answer_bytes` under `server`",
+        f"the answer of the {server.called} is larger than {server.answer_bytes} bytes",
+        remedy=f"choose another model, or raise `answer_bytes` under `{server.block}`",
         host=server.host,
     )
 

@@ -53,6 +53,8 @@ def test_every_public_method_refuses_every_wrong_type_by_a_typed_error(
                 wrong == 1.5 and "float" in kinds
             ):
                 continue  # a number is no wrong type here
+            if wrong == b"bytes" and "bytes" in kinds:
+                continue
             if wrong is Odd and kinds[0].startswith("Callable"):
                 continue  # a class can be called
             given = dict.fromkeys([wrong_name], wrong)

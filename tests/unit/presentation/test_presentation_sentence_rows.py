@@ -138,7 +138,11 @@ def test_pieces_of_an_edit_are_the_two_texts(drafted: str, written: str) -> None
 
 def test_a_side_a_number_and_a_negation_that_were_changed_are_shown_as_words() -> None:
     told = changes("No left effusion of 12 mm.", "Small right effusion of 21 mm.")
-    assert [one.text for one in told if one.kind == "new" and one.text.strip()] == ["Small", "right", "21"]
+    assert [one.text for one in told if one.kind == "new" and one.text.strip()] == [
+        "Small",
+        "right",
+        "21",
+    ]
 
 
 @given(SHARES, SHARES, SHARES, SHARES)
