@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 MARKED := wheel or torchrun or postgres or load or serving
 
-.PHONY: help demo ui viewer test test-marked test-all lint types unit docs bench sbom golden pictures clean
+.PHONY: help demo ui viewer test test-marked test-all lint types unit docs bench sbom golden pictures screens clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -63,6 +63,9 @@ docs: $(STAMP)  ## regenerate the tables of docs/ from the code
 
 pictures: $(STAMP)  ## take the README's picture of the dashboard anew (needs Debian's chromium)
 	$(BIN)/python -m tests.docs.dashboard_picture
+
+screens: $(STAMP)  ## every page of the dashboard at three sizes, into out/screens
+	$(BIN)/python -m tests.docs.dashboard_picture out/screens
 
 bench: $(STAMP)  ## speed and memory as ratios within one run
 	$(BIN)/python benchmarks/read_film.py

@@ -1,5 +1,6 @@
 """The README's picture of the dashboard: `python -m tests.docs.dashboard_picture` (`make pictures`) takes it of the demo.
 
+With a folder it takes every page at three sizes there instead (`make screens`), to be looked at.
 The PNG carries a digest of what the page is made of in a text chunk, so that a test notices a picture older than its page.
 """
 
@@ -18,19 +19,36 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "docs" / "images" / "dashboard.png"
 KEY = "medmm-page-sha256"
-WIDTH_PX, HEIGHT_PX = 1500, 1340
+SIZES_PX = ((1366, 768), (1920, 1080), (3840, 2160))
+PAGES = ("", "critical", "teaching", "insight", "models", "audit")
+PANELS = ("Record", "Earlier", "History")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
 WAIT_S = 120
 # What the page of the demo's case is made of: the dashboard, the words and pictures that it takes from other rooms,
 # the demo, and the networks that it names.
 MADE_OF = (
     "ui/*.py",
+    "ui/views/reading.py",
+    "medmm/web/viewer/digests.json",
     "medmm/domain/data/packaged_films.csv",
     "medmm/domain/images.py",
     "medmm/domain/notices.py",
@@ -127,34 +145,71 @@ def wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
     raise SystemExit("the dashboard did not start")
 
 
-def taken(config: Path) -> bytes:
-    """A screenshot of the demo's case in the dashboard, as PNG."""
+@contextmanager
+def browser_at(config: Path, size_px: tuple[int, int]) -> Iterator[tuple[Page, str]]:
+    """A page of a browser of this size, and the address of the dashboard."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium")
     if chromium is None:
         raise SystemExit("chromium is not installed; on Debian or Ubuntu: apt-get install chromium")
-    flags = [
-        "--no-sandbox",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
     with dashboard(config) as address, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=flags)
-        tab = browser.new_page(viewport={"width": WIDTH_PX, "height": HEIGHT_PX})
+        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        tab = browser.new_page(viewport={"width": size_px[0], "height": size_px[1]})
         tab.set_default_timeout(WAIT_S * 1000)
-        tab.goto(address)
-        tab.get_by_role("button", name="CHEST").click()
-        tab.get_by_text("Also suspected, not stated").first.wait_for()
-        tab.get_by_text("Demo film").first.wait_for()
-        tab.get_by_text(" decided").first.wait_for()
-        tab.locator('[data-testid="stImage"] img').first.wait_for()
-        tab.locator('[data-testid="stStatusWidget"]').wait_for(state="detached")
-        tab.wait_for_timeout(1500)  # fonts and the last animation
-        png = tab.screenshot()
+        yield tab, address
         browser.close()
-    return png
+
+
+def open_case(tab: Page, address: str, case_id: str) -> None:
+    """Open a case, and wait until its image and its sentences are drawn."""
+    tab.goto(f"{address}/read?case={case_id}")
+    tab.locator(".medmm-viewer .pane[data-slice]").first.wait_for()
+    tab.get_by_text(" decided").first.wait_for()
+    still(tab)
+
+
+def still(tab: Page) -> None:
+    """Wait until nothing runs, and fonts, pixels and the last animation are there."""
+    tab.locator('[data-testid="stStatusWidget"]').wait_for(state="detached")
+    tab.wait_for_timeout(2500)
+
+
+def first_case(config: Path) -> str:
+    """The id of the demo's case."""
+    from medmm import Assistant
+
+    with Assistant.from_config(config) as assistant:
+        return assistant.cases()[0].case_id
+
+
+def taken(config: Path) -> bytes:
+    """A screenshot of the demo's case in the dashboard, as PNG."""
+    with browser_at(config, SIZES_PX[0]) as (tab, address):
+        open_case(tab, address, first_case(config))
+        tab.keyboard.press("J")  # the sentence after the first, and its place in the image
+        still(tab)
+        return tab.screenshot()
+
+
+def every_page(config: Path, folder: Path) -> None:
+    """Take every page, and every panel of the reading page, at three sizes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for size_px in SIZES_PX:
+        name = f"{size_px[0]}x{size_px[1]}"
+        with browser_at(config, size_px) as (tab, address):
+            for page in PAGES:
+                tab.goto(f"{address}/{page}")
+                tab.get_by_text("medmm", exact=True).first.wait_for()
+                still(tab)
+                tab.screenshot(path=folder / f"{page or 'worklist'}-{name}.png")
+            open_case(tab, address, first_case(config))
+            tab.screenshot(path=folder / f"reading-{name}.png")
+            for panel in PANELS:
+                tab.get_by_role("button", name=panel).first.click()
+                still(tab)
+                tab.screenshot(path=folder / f"{panel.lower()}-{name}.png")
+    sys.stdout.write(f"{len(list(folder.glob('*.png')))} pictures in {folder}\n")
 
 
 def main() -> None:
@@ -167,6 +222,9 @@ def main() -> None:
             check=True,
             stdout=sys.stderr,
         )
+        if len(sys.argv) > 1:
+            every_page(out / "demo.yaml", Path(sys.argv[1]))
+            return
         png = taken(out / "demo.yaml")
     if page_sha256() != before:
         raise SystemExit("the page's sources changed meanwhile; take the picture again")
