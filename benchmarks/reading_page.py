@@ -37,7 +37,8 @@ TARGETS_MS = {"film first": 1000.0, "slice first": 2500.0, "decision p95": 250.0
 # Finds the canvas of the viewer, which stands in a shadow root, and reads a part of its middle.
 LOOK = """
 window.viewerOf = () => {
-  const host = [...document.querySelectorAll('[class*="st-key-viewer-"] *')].find((e) => e.shadowRoot);
+  const parts = [...document.querySelectorAll('[class*="st-key-viewer-"] *')];
+  const host = parts.find((part) => part.shadowRoot);
   return host?.shadowRoot.querySelector(".medmm-viewer");
 };
 window.pixelsOf = () => {
@@ -62,7 +63,10 @@ window.until = (isDue) => new Promise((resolve, reject) => {
   };
   look();
 });
-window.changedFrom = (before) => { const now = window.pixelsOf(); return now !== "" && now !== before; };
+window.changedFrom = (before) => {
+  const now = window.pixelsOf();
+  return now !== "" && now !== before;
+};
 """
 
 
