@@ -34,7 +34,7 @@ normal; height: auto; padding-left: 0}
 [class*="st-key-current-"] {border-left: 3px solid #4fb3c8; padding: .1rem 0 .3rem .6rem}
 [class*="st-key-current-"] textarea {min-height: 3.2rem}
 [class*="st-key-viewer-"], [class*="st-key-viewer-"] div {height: calc(100vh - 8.1rem) \
-!important; min-height: 638px; --medmm-height: calc(100vh - 8.1rem)}
+!important; flex-basis: auto !important; min-height: 638px; --medmm-height: calc(100vh - 8.1rem)}
 .st-key-panel, div:has(> .st-key-panel) {height: calc(100vh - 14rem) !important; \
 min-height: 20rem; flex-basis: auto !important}
 .st-key-panel td, .st-key-panel th {font-size: .8rem; padding: .2rem .35rem}
