@@ -344,5 +344,10 @@ def accept_all(desk: Desk, case: OpenCase) -> None:
 
 
 def undo(desk: Desk, case: OpenCase) -> None:
-    """Take back this reader's last decision."""
-    acted(lambda: desk.assistant.undo(case.id, by=desk.reader, shown=case.shown))
+    """Take back this reader's last decision, which may be newer than the bar of the page.
+
+    Where keys are quick, the page above the bar shows it already.
+    """
+    newest = st.session_state.get("opened", case)
+    shown = newest.shown if newest.id == case.id else case.shown
+    acted(lambda: desk.assistant.undo(case.id, by=desk.reader, shown=shown))

@@ -20,7 +20,11 @@ from medmm.domain.errors import ConfigError
 NOT_SETTINGS = {"MEDMM_CONFIG", "MEDMM_TEST_DATA", "MEDMM_FAILPOINT"}
 
 # of which entry, under which key, and what it is; each has a key for a file beside it
-SECRETS = (("server", "api_key", "key"), ("sign_in", "client_secret", "secret"))
+SECRETS = (
+    ("server", "api_key", "key"),
+    ("dictation", "api_key", "key"),
+    ("sign_in", "client_secret", "secret"),
+)
 
 
 def configs_dir() -> Path:

@@ -62,6 +62,7 @@ LOOKS = {
     "insight",
     "insight_of_all",
     "export_insight",
+    "transcribe",
     "model_card",
     "recall_list",
     "first_reads",

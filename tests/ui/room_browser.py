@@ -101,7 +101,7 @@ class Tab:
 
     def settle(self) -> Tab:
         """Wait until the page has run."""
-        self.page.wait_for_timeout(150)
+        self.page.wait_for_timeout(400)
         self.page.locator(IDLE).wait_for()
         return self
 

@@ -147,8 +147,10 @@ def test_a_head_is_windowed_scrolled_and_follows_its_sentence(tab: Tab, room: Ro
     tab.page.locator('.medmm-viewer .pane[data-slice="6"]').wait_for()  # the seventh of twelve
     tab.page.wait_for_timeout(500)
     assert marks(tab) > 0, "the lesion that the sentence is about"
-    tab.press("accept s1 ").press("reject s2 ")
-    assert "2 of 2 decided" in tab.text()
+    tab.press("accept s1 ")
+    expect(tab.page.get_by_text("1 of 2 decided")).to_be_visible()
+    tab.settle().press("reject s2 ")
+    expect(tab.page.get_by_text("2 of 2 decided")).to_be_visible()
     tab.open(room.head)
     assert "2 of 2 decided" in tab.text()
     kinds = {one.statement_id: type(one).__name__ for one in room.case(room.head).decisions}
@@ -295,7 +297,7 @@ def ready(tab: Tab, one: Pressed, room: Room) -> Tab:
         tab.page.locator('[class*="st-key-withdraw-reason"] input').fill("Another patient's film.")
         tab.page.keyboard.press("Tab")
         tab.settle()
-    assert tab.button(one.button).is_enabled(), one
+    expect(tab.button(one.button)).to_be_enabled(timeout=60_000)
     tab.button(one.button).evaluate("button => { window.pressed = button; }")
     return tab
 

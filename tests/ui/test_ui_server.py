@@ -171,12 +171,11 @@ def test_a_case_in_a_real_browser(dashboard: Dashboard) -> None:
             ),
         )
         tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.goto(dashboard.address)
-        tab.get_by_role("button", name="CHEST").click()
+        tab.goto(f"{dashboard.address}/?case={dashboard.case}")
         tab.get_by_text(" decided").first.wait_for()
-        tab.locator('[data-testid="stImage"] img').first.wait_for()
-        tab.get_by_role("tab", name="History").click()
-        tab.locator('[data-testid="stDataFrame"]').last.wait_for()
+        tab.locator(".medmm-viewer .pane[data-slice]").first.wait_for()
+        tab.get_by_role("button", name="History").click()
+        tab.get_by_role("button", name="Read again").wait_for()
         cookies = {str(cookie["name"]): cookie for cookie in context.cookies()}
         ours = cookies[COOKIE]
         assert (ours["httpOnly"], ours["sameSite"], ours["expires"]) == (True, "Strict", -1)

@@ -489,7 +489,7 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
 
 
 def test_without_webgl_the_server_draws_and_it_is_said(browser: Browser, site: Site) -> None:
-    with opened(browser, site, size=(500, 538), script=NO_WEBGL) as tab:
+    with opened(browser, site, size=(500, 534), script=NO_WEBGL) as tab:
         tab.wait_slice(6)
         assert "no WebGL here" in tab.pane().inner_text()
         image = tab.pane().locator("img")

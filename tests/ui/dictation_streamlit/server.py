@@ -6,9 +6,9 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from medmm.web.security_headers import SecurityHeaders, security_headers
-from ui.server import microphone, script_hashes
+from ui.server import SETTINGS, script_hashes
 
-HEADERS = security_headers(script_hashes(), microphone=microphone())
+HEADERS = security_headers(script_hashes(), microphone=SETTINGS.dictation.on)
 app = st.App(
     Path(__file__).with_name("page.py"), middleware=[Middleware(SecurityHeaders, headers=HEADERS)]
 )

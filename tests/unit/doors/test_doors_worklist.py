@@ -8,9 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import streamlit
 import yaml
-from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner, Result
 
 from medmm import Assistant
@@ -22,7 +20,6 @@ from medmm.domain.study import Modality
 from medmm.doors.cli import app
 from medmm.store import Store
 from tests.factories import SIGNED_AT, make_case, make_checked_draft
-from ui import presenter
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -160,22 +157,3 @@ def test_the_assistant_takes_filters_and_pages(config: Path) -> None:
         assert assistant.cases(critical=True) == ()
         with pytest.raises(InputError, match="case-9"):
             assistant.cases(after="case-9")
-
-
-def test_the_dashboard_shows_more_cases_when_asked(
-    config: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(presenter, "WORKLIST_PAGE", 3)
-    streamlit.cache_resource.clear()
-    page = AppTest.from_file(str(ROOT / "ui" / "app.py"), default_timeout=60).run()
-
-    def opening() -> list[str]:
-        return [str(button.key) for button in page.button if str(button.key).startswith("open ")]
-
-    assert opening() == ["open case-5", "open case-4", "open case-3"]
-    assert page.subheader[0].value == "Worklist (3+)"
-    page = page.button(key="more cases").click().run()
-    assert not page.exception
-    assert opening() == [f"open case-{n}" for n in (5, 4, 3, 2, 1)]
-    assert "more cases" not in [button.key for button in page.button]
-    streamlit.cache_resource.clear()
