@@ -204,8 +204,8 @@ def test_a_case_in_a_real_browser(dashboard: Dashboard) -> None:
         status = stranger.evaluate("async path => (await fetch(path)).status", frame)
         assert status == 403, "another browser"
         kept = context.cookies()
-        tab.reload()
-        tab.get_by_text("Worklist (1)").wait_for()
+        tab.goto(dashboard.address)
+        tab.get_by_text("waiting for a reader").first.wait_for()
         assert (
             {c["value"] for c in context.cookies() if c["name"] == COOKIE}
             == {ours["value"]}
