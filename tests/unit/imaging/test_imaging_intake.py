@@ -15,6 +15,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.study import Modality, NotEvaluable, Study, View
 from medmm.imaging import Intake, PictureKinds, attach_pixels, read_studies
+from medmm.imaging.intake import common_folder
 from tests.dicom_files import (
     FILM,
     SAYS_FRONTAL,
@@ -366,3 +367,13 @@ def test_the_limb_and_the_shoulder_of_pydicom_data_are_refused(
         outcome.reason
         == f"not evaluable: body part {part}; medmm reads chest radiographs and MR of brain and heart"
     )
+
+
+def test_images_named_by_relative_and_absolute_paths_have_a_folder_in_common(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study grows: what came before lies in the data folder, what comes may be named from here."""
+    monkeypatch.chdir(tmp_path)
+    paths = [tmp_path / "data" / "one.dcm", Path("in", "two.dcm")]
+    assert common_folder(paths) == tmp_path
+    assert common_folder([Path("in", "two.dcm")]) == Path("in", "two.dcm")
