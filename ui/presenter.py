@@ -13,25 +13,19 @@ from medmm.domain.draft import (
 )
 from medmm.domain.errors import MedmmError, StateError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.images import with_limits
 from medmm.domain.prior import Prior
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import (
     CaseFile,
-    CaseState,
-    CaseSummary,
-    Reader,
     SignedStatement,
 )
 from medmm.domain.study import Volume
 from medmm.domain.vocabulary import finding_term
-from medmm.presentation.case_view import CaseView, StatementView
+from medmm.presentation.case_view import StatementView
 from medmm.presentation.orientation import STORED, film_side_words
 from medmm.presentation.record_view import fact_view
 from medmm.presentation.sentence_rows import SentenceRow, changes
 from medmm.presentation.slice_picture import marked_slices
-from medmm.presentation.suspicion_words import NONE_VALID, WITHHELD
-from medmm.presentation.suspicion_words import suspected_line as listed_line
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # What Streamlit still makes links, icons and arrows of after Markdown's escapes are gone:
@@ -44,22 +38,12 @@ JOINER = "\u2060"
 TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
-# What stands beside the film comes first; in the report the clinical information does.
-REVIEW_ORDER = (Section.FINDINGS, Section.IMPRESSION, Section.CLINICAL_INFORMATION)
-
-
 def edit_key(case_id: str, statement: StatementView) -> str:
     """Name the field for new words.
 
     Another case or another text never meets words typed for this one.
     """
     return f"text {case_id} {statement.id} {zlib.crc32(statement.text.encode())}"
-
-
-def review_sections(view: CaseView) -> tuple[tuple[str, tuple[StatementView, ...]], ...]:
-    """Group the statements of the draft by section as reviewed, those beside the film first."""
-    found = ((section.value.capitalize(), view.in_section(section)) for section in REVIEW_ORDER)
-    return tuple((title, statements) for title, statements in found if statements)
 
 
 def side_line(volume: Volume) -> str:
@@ -113,46 +97,6 @@ def identifier_settings_lacking(settings: Settings) -> str:
 DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})+")
 
 
-def case_line(summary: CaseSummary) -> str:
-    """Write one line of the worklist."""
-    when = f"{summary.acquired:%Y-%m-%d}" if summary.acquired else "no date"
-    words = [f"{summary.modality} {summary.body_part}", when, summary.state.value]
-    if summary.priority:
-        words.append(summary.priority)
-    if summary.assigned:
-        words.append(f"claimed by {summary.assigned}")
-    return " · ".join(words)
-
-
-def critical_line(summary: CaseSummary) -> str:
-    """Name the critical findings among what is suspected; "" if there are none."""
-    if summary.state is CaseState.WITHDRAWN:
-        return ""
-    return ", ".join(
-        finding_term(name).words for name in summary.suspected if finding_term(name).critical
-    )
-
-
-def suspected_line(summary: CaseSummary) -> str:
-    """Say what is suspected, under a line of the worklist.
-
-    It is the list that every other surface shows too.
-    """
-    if summary.state is CaseState.OPENED:
-        return "no draft yet"
-    if summary.state is CaseState.WITHDRAWN:
-        return NONE_VALID
-    if summary.withheld:
-        return WITHHELD
-    if not summary.suspected:
-        return f"{with_limits('none flagged', summary.seen_in_part)}: open it to see what was read"
-    if summary.suspicions:
-        return listed_line(summary.suspicions)
-    return ", ".join(
-        finding_term(name).words for name in summary.suspected if not finding_term(name).critical
-    )
-
-
 def pictures(file: CaseFile) -> tuple[Volume, ...]:
     """List the images of a case, the one that was read first.
 
@@ -166,15 +110,6 @@ def pictures(file: CaseFile) -> tuple[Volume, ...]:
     )
 
 
-def picture_line(volume: Volume) -> str:
-    """Name one image in the list of a study's images."""
-    slices, rows, columns = volume.shape_zyx
-    size = f"{columns} × {rows}" + (f", {slices} slices" if slices > 1 else "")
-    if volume.sequence is not None:
-        return f"{volume.sequence.role.value} · {size}"
-    return f"{volume.view.value} · {size}" if slices == 1 else size
-
-
 def patient_line(identity: PatientIdentity) -> str:
     """Say who the patient is, as on the signing screen."""
     name = (
@@ -185,20 +120,6 @@ def patient_line(identity: PatientIdentity) -> str:
         part
         for part in (name, identity.patient_id or "no ID", born, identity.sex or "sex unknown")
         if part
-    )
-
-
-def signing_question(reader: Reader, identity: PatientIdentity, view: CaseView) -> str:
-    """Ask before a signature who signs what for whom."""
-    counts = ", ".join(f"{view.count(word)} {word}" for word in ("accepted", "edited", "rejected"))
-    own = len(view.own)
-    counts += f", {own} of your own" if own else ""
-    left_out = sum(s.decision is None for s in view.also) + len(view.unstated)
-    counts += f"; {left_out} also suspected and left out" if left_out else ""
-    return (
-        f"{reader.name} ({reader.role}) signs the report on {view.title} for "
-        f"{patient_line(identity)}: {view.total} statements, {counts}. A signed report stays as "
-        "it is."
     )
 
 

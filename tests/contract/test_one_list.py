@@ -12,6 +12,7 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,17 @@ from medmm.domain.draft import CLAIMS, Section
 from medmm.domain.report import Accept, CaseFile, Decision, Reject
 from medmm.domain.suspicion import Standing
 from medmm.domain.vocabulary import finding_term
+from medmm.domain.worklist import WorklistRow
 from medmm.doors import reading_lines
 from medmm.doors.cli.cases import listed
 from medmm.doors.draft_page import draft_page
 from medmm.presentation.case_view import case_view
 from medmm.presentation.draft_html import draft_html
 from medmm.presentation.suspicion_words import suspected_line, suspicion_words
+from medmm.presentation.worklist_view import worklist_line
 from medmm.training.data.films import NIH_TABLE, chosen, greys, read_table
 from pipelines import batch
 from tests.dicom_files import film_file
-from ui import presenter
 
 SEED, FILMS, QUICK = 22, 100, 3
 pytestmark = pytest.mark.timeout(3600)  # drafts of many films, on a machine of any speed
@@ -157,16 +159,12 @@ def test_every_surface_shows_the_same_list(here: Here) -> None:
         assert file.flagged == summary.suspicions
         assert listed(file) == line["suspected"]
         words = suspected_line(file.flagged)
-        assert presenter.suspected_line(summary) == (
-            words or "none flagged: open it to see what was read"
-        )
+        row = worklist_line(WorklistRow(case=summary), datetime.now(UTC), {})
+        assert row.suspected == (words or "; ".join(summary.seen_in_part))
         told, *_ = (
             here.told[case_id].strip().partition(" drafted: ")[2].splitlines()
         )  # notes follow, a line each
         assert told == (words or "none flagged")
-        assert presenter.critical_line(summary) == ", ".join(
-            one.words for one in file.flagged if one.critical
-        )
         # the dashboard's page
         view = case_view(file)
         assert view.suspected == words
@@ -258,7 +256,6 @@ def test_the_signed_report_holds_what_was_decided_and_nothing_else(here: Here) -
         assert claimed == expected
         summary = next(s for s in here.assistant.cases() if s.case_id == file.case.id)
         assert set(summary.suspected) == expected
-        assert presenter.critical_line(summary) == ""
         whole = json.loads(here.assistant.render(report.id, format="json"))
         assert whole["critical"] == []
         bundle = json.loads(here.assistant.render(report.id, format="fhir"))

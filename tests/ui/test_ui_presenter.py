@@ -23,17 +23,16 @@ from medmm.domain.draft import Assertion, FactEvidence, RegionEvidence, ScoreEvi
 from medmm.domain.errors import StateError
 from medmm.domain.reading import Side
 from medmm.domain.record import FactKind, Quantity
-from medmm.domain.report import Accept, CaseFile, CaseState, CaseSummary, Edit, Reject
+from medmm.domain.report import Accept, CaseFile, CaseState, Edit, Reject
 from medmm.domain.study import Notice, View
 from medmm.presentation.case_view import case_view
 from medmm.presentation.evidence_words import evidence_view
 from medmm.presentation.film_picture import BELOW, REACHED, TICK, TRACK, film_picture, score_bar
 from medmm.presentation.record_view import fact_value
+from medmm.presentation.sentence_rows import sentence_rows
 from medmm.presentation.slice_picture import marked_slices, png_bytes
 from tests.factories import (
-    ATTENDING,
     FILM,
-    SIGNED_AT,
     make_case_file,
     make_checked_draft,
     make_context,
@@ -51,7 +50,9 @@ from ui import presenter
 
 def test_a_fresh_draft_shows_every_statement_undecided() -> None:
     view = case_view(make_case_file())
-    shown = [s for _, statements in presenter.review_sections(view) for s in statements]
+    shown = [
+        row.statement for row in sentence_rows(make_case_file(), view, {}) if not row.statement.why
+    ]
     assert [s.id for s in shown] == ["s2", "s3", "s4", "s1"], (
         "what stands beside the film comes first"
     )
@@ -66,7 +67,7 @@ def test_a_fresh_draft_shows_every_statement_undecided() -> None:
 def test_decisions_are_shown_and_all_of_them_open_the_signature() -> None:
     decisions = (Accept("s1"), Edit("s2", "Small left effusion."), Reject("s3"))
     view = case_view(make_case_file(CaseState.IN_REVIEW, decisions=decisions))
-    shown = {s.id: s for _, statements in presenter.review_sections(view) for s in statements}
+    shown = {s.id: s for s in view.statements}
     assert [shown[i].decision for i in ("s1", "s2", "s3", "s4")] == [
         "accepted",
         "edited",
@@ -91,7 +92,7 @@ def test_decisions_are_shown_and_all_of_them_open_the_signature() -> None:
 
 def test_a_statement_with_a_failed_check_may_not_be_accepted() -> None:
     view = case_view(make_case_file(draft=make_checked_draft(failed=("s2",))))
-    shown = {s.id: s for _, statements in presenter.review_sections(view) for s in statements}
+    shown = {s.id: s for s in view.statements}
     assert not shown["s2"].may_accept
     assert [(c.mark, c.number, c.reason) for c in shown["s2"].checks] == [
         ("✓", "G1", "hand-made"),
@@ -135,64 +136,12 @@ def test_words_typed_for_one_statement_meet_no_other() -> None:
     assert len(keys & {presenter.edit_key("case-1", s) for s in edited.statements}) == 3
 
 
-def test_the_worklist_names_findings_in_words_and_no_patient() -> None:
-    summary = CaseSummary(
-        case_id="case-1",
-        study_uid="1.2",
-        patient_key="pk-1",
-        modality="DX",
-        body_part="CHEST",
-        acquired=None,
-        state=CaseState.DRAFTED,
-        suspected=("Pleural_Thickening", "Effusion"),
-        opened_at=SIGNED_AT,
-    )
-    assert presenter.case_line(summary) == "DX CHEST · no date · drafted"
-    assert presenter.suspected_line(summary) == "pleural thickening, pleural effusion"
-    urgent = replace(summary, suspected=("Pneumothorax", "Effusion"))
-    assert (presenter.critical_line(urgent), presenter.suspected_line(urgent)) == (
-        "pneumothorax",
-        "pleural effusion",
-    )
-    assert presenter.critical_line(summary) == ""
-    assert (
-        presenter.suspected_line(replace(summary, suspected=()))
-        == "none flagged: open it to see what was read"
-    )
-    assert presenter.suspected_line(replace(summary, state=CaseState.OPENED)) == "no draft yet"
-
-
-def test_the_worklist_says_how_urgent_a_case_is_who_has_it_and_what_is_withdrawn() -> None:
-    summary = CaseSummary(
-        case_id="case-1",
-        study_uid="1.2",
-        patient_key="pk-1",
-        modality="DX",
-        body_part="CHEST",
-        acquired=None,
-        state=CaseState.DRAFTED,
-        suspected=("Pneumothorax",),
-        opened_at=SIGNED_AT,
-        priority="stat",
-        assigned="reader-2",
-    )
-    line = presenter.case_line(summary)
-    assert line == "DX CHEST · no date · drafted · stat · claimed by reader-2"
-    assert presenter.critical_line(summary) == "pneumothorax"
-    gone = replace(summary, state=CaseState.WITHDRAWN)
-    assert presenter.critical_line(gone) == ""
-    assert "no finding of it is valid" in presenter.suspected_line(gone)
-
-
 def test_the_film_that_was_read_is_the_first_picture() -> None:
     lateral = make_volume(view=View.LATERAL, sha256="c" * 64, patient_left_on=None)
     file = make_case_file()
     study = replace(file.case.study, volumes=(lateral, make_volume()))
     images = presenter.pictures(replace(file, case=replace(file.case, study=study)))
-    assert [presenter.picture_line(image) for image in images] == [
-        "PA · 48 × 64",
-        "LATERAL · 48 × 64",
-    ]
+    assert [image.view.value for image in images] == ["PA", "LATERAL"]
     assert presenter.side_line(images[0]) == "The patient's left is on the right of the picture."
     assert presenter.side_line(images[1]) == "Orientation unknown: no side is named."
 
@@ -202,8 +151,7 @@ def test_marked_volumes_come_first_with_their_role() -> None:
     first, second = presenter.pictures(file)
     marked = marked_slices(file.case.study, file.reading, file.draft)
     assert [one.volume for one in marked] == [first]
-    assert presenter.picture_line(first) == "FLAIR · 40 × 48, 12 slices"
-    assert presenter.picture_line(second) == "T1 · 40 × 48, 12 slices"
+    assert [one.sequence and one.sequence.role.value for one in (first, second)] == ["FLAIR", "T1"]
     assert presenter.side_line(first) == "Letters name the patient's directions."
 
 
@@ -236,7 +184,7 @@ def test_a_case_without_a_draft_shows_the_studys_warnings() -> None:
     view = case_view(replace(file, case=replace(file.case, study=study)))
     assert view.warnings == ("Orientation unknown.",)
     assert view.statements == ()
-    assert presenter.review_sections(view) == ()
+    assert view.statements == ()
 
 
 HOSTILE = [
@@ -288,24 +236,6 @@ def test_an_error_says_what_where_and_what_helps() -> None:
 
 def test_text_that_turns_its_direction_is_marked() -> None:
     assert presenter.inert("a\u202etfel") == "a\ufffdtfel"
-
-
-def test_the_signing_question_names_reader_and_patient() -> None:
-    from datetime import date
-
-    from medmm.domain.identity import PatientIdentity
-
-    identity = PatientIdentity(
-        patient_id="ZZ-1",
-        family_name="ZZFAKE",
-        given_name="Alpha",
-        birth_date=date(1950, 1, 1),
-        sex="F",
-    )
-    question = presenter.signing_question(ATTENDING, identity, case_view(make_case_file()))
-    assert "0 accepted, 0 edited, 0 rejected" in question
-    for part in ("ZZREADER One", "attending", "ZZFAKE, Alpha", "ZZ-1", "1950-01-01", "F"):
-        assert part in question
 
 
 def test_the_record_table_keeps_status_and_doubt() -> None:
@@ -390,7 +320,7 @@ def critical_case() -> CaseFile:
 
 def test_a_critical_finding_is_marked_and_its_heat_map_is_the_first() -> None:
     view = case_view(critical_case())
-    shown = {s.id: s for _, statements in presenter.review_sections(view) for s in statements}
+    shown = {s.id: s for s in view.statements}
     assert [i for i, s in shown.items() if s.critical] == ["s9"], "a denied finding is not urgent"
     assert view.heats[0].name == view.first_heat == "Pneumothorax"
     assert case_view(make_case_file()).first_heat == "Effusion"
