@@ -20,6 +20,7 @@ FINDINGS, ALSO, ADDED, IMPRESSION, CLINICAL = (
     "Impression",
     "Clinical information",
 )
+IF_AS_COMMON = "if it is as common here as in the calibration (the settings state no prevalence)"
 ORDER = (FINDINGS, ALSO, ADDED, IMPRESSION, CLINICAL)
 
 
@@ -131,7 +132,10 @@ def claim_worth(file: CaseFile, prevalence: Mapping[str, float]) -> dict[str, st
         if finding is None or finding.promise is None or not _claims(statement):
             continue
         share = prevalence.get(finding.name, finding.promise.prevalence)
-        told[statement.id] = natural_frequency(finding.promise, share, what)
+        words = natural_frequency(finding.promise, share, what)
+        if words and finding.name not in prevalence:
+            words = f"{words}, {IF_AS_COMMON}"
+        told[statement.id] = words
     return told
 
 

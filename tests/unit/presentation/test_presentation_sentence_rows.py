@@ -18,6 +18,7 @@ from medmm.presentation.sentence_rows import (
     ALSO,
     CLINICAL,
     FINDINGS,
+    IF_AS_COMMON,
     IMPRESSION,
     SentenceRow,
     beside,
@@ -165,6 +166,8 @@ def test_a_claim_is_worth_no_more_than_its_promise_at_the_places_own_prevalence(
         assert set(worth) == {"s2"}, "neither a summary nor what is no claim"
         told = re.findall(r"(\d+) of (\d+) films", worth["s2"])
         assert len(told) == (right > 0)
+        hedged = IF_AS_COMMON in worth["s2"]
+        assert hedged == (right > 0 and "Effusion" not in prevalence), "it is not this site's"
         for few, many in told:
             assert int(few) / int(many) <= right * (1 + 1e-6)
 
