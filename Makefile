@@ -7,8 +7,10 @@ BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-12)
 export HF_HUB_OFFLINE := 1
-# a file's tests stay in one process: what its fixtures made serves them all
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
+# A file's tests stay in one process: what its fixtures made serves them all. Three processes on two cores, since
+# those of a browser and of waiting leave a core idle. One that dies ends the run: pytest-xdist 3.8 gives a replacement
+# what was done already, and then waits for ever.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 3 --dist loadfile --max-worker-restart 0
 MARKED := wheel or torchrun or postgres or load or serving
 
 .PHONY: help demo ui viewer test test-marked test-all lint types unit docs bench sbom golden pictures screens clean

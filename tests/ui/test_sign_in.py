@@ -7,7 +7,7 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import TimeoutError, expect, sync_playwright
 
 from medmm import Assistant
 from medmm.domain.report import Edit
@@ -44,7 +44,7 @@ FLAGS = [
 WAIT_MS = 90_000
 expect.set_options(timeout=WAIT_MS)
 WORDS = "Small effusion on the left, seen by me."
-IDLE_S, TOKEN_S = 30, 90
+IDLE_S, TOKEN_S = 20, 60
 
 
 class Site:
@@ -170,6 +170,12 @@ def save(tab: Any) -> None:
     tab.get_by_role("button", name="Save the edit").click()
 
 
+def save_unless_gone(tab: Any) -> None:
+    """Save, or find that the page went first: it asks for the role at each run of its own too."""
+    with suppress(TimeoutError):
+        tab.get_by_role("button", name="Save the edit").click(timeout=5_000)
+
+
 def saved(site: Site, words: list[str]) -> None:
     end = time.monotonic() + 60
     while site.edits() != words and time.monotonic() < end:
@@ -282,7 +288,7 @@ def test_a_role_taken_away_in_mid_page_refuses_the_verb_and_keeps_the_words(
     before = site.edits()
     site.provider.say("att-2", roles=())
     time.sleep(2)
-    save(tab)
+    save_unless_gone(tab)
     tab.get_by_text("took your role away").first.wait_for()
     let_go(tab)
     assert site.edits() == before
