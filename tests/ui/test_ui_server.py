@@ -41,7 +41,8 @@ import streamlit.web.bootstrap as bootstrap
 def shown(*_, **__):
     names = ("server.address", "server.allowedHosts", "server.enableAgentApi", "server.enableStaticServing",
              "server.fileWatcherType", "server.enableXsrfProtection", "browser.gatherUsageStats",
-             "client.showErrorDetails", "client.toolbarMode", "server.trustedUserHeaders")
+             "client.showErrorDetails", "client.toolbarMode", "server.trustedUserHeaders",
+             "runner.postScriptGC")
     print(json.dumps({name: config.get_option(name) for name in names}))
 bootstrap.run_asgi_app = shown
 bootstrap.run = lambda *_, **__: print("no ASGI application was found")
@@ -145,6 +146,7 @@ def test_the_options_that_hold_are_those_that_are_meant(monkeypatch: pytest.Monk
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
         "server.trustedUserHeaders": {},
+        "runner.postScriptGC": False,
     }
 
 

@@ -88,6 +88,8 @@ def streamlit_flags(port: int, *, browser: bool) -> list[str]:
         "server.trustedUserHeaders": "{}",  # nobody is who a header says
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
+        # Else every run of a page ends with a full collection, 60 ms here, which holds back its own words
+        "runner.postScriptGC": "false",
         # words that a reader typed before signing in again stand where a draft's stood
         "global.disableWidgetStateDuplicationWarning": "true",
         "client.toolbarMode": "minimal",
