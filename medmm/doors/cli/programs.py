@@ -88,7 +88,7 @@ def streamlit_flags(port: int, *, browser: bool) -> list[str]:
         "server.trustedUserHeaders": "{}",  # nobody is who a header says
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
-        # Else every run of a page ends with a full collection, 60 ms here, which holds back its own words
+        # Else every run ends with a collection of the whole process, which holds its own words back
         "runner.postScriptGC": "false",
         # words that a reader typed before signing in again stand where a draft's stood
         "global.disableWidgetStateDuplicationWarning": "true",
