@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import sysconfig
-import time
-import urllib.request
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.docs.dashboard_picture import wait_for
 from tests.docs.test_docs_run import blocks
+from tests.ui.viewer_page import browser_of
 
 pytestmark = pytest.mark.wheel
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,36 +155,55 @@ def test_the_code_of_the_readme_runs_from_the_wheel(medmm: Path, tmp_path: Path)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_dashboard_starts_from_the_wheel(medmm: Path, tmp_path: Path) -> None:
+@contextmanager
+def dashboard(medmm: Path, folder: Path, config: str) -> Iterator[str]:
+    """The dashboard of the wheel over these settings, as long as it is needed: its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    (tmp_path / "settings.yaml").write_text(f"data_dir: {tmp_path / 'data'}\n")
-    command = [str(medmm), "--config", "settings.yaml", "ui", "--no-browser", "--port", str(port)]
-    with (tmp_path / "log").open("w") as log:
+    command = [str(medmm), "--config", config, "ui", "--no-browser", "--port", str(port)]
+    with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             command,
-            cwd=tmp_path,
+            cwd=folder,
             env=clean_environment(),
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
     try:
-        for _ in range(120):
-            try:
-                with urllib.request.urlopen(
-                    f"http://127.0.0.1:{port}/_stcore/health", timeout=1
-                ) as answer:
-                    assert answer.status == 200
-                return
-            except OSError:
-                assert server.poll() is None, (tmp_path / "log").read_text()
-                time.sleep(0.5)
-        raise AssertionError("the dashboard did not start")
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+        yield f"http://localhost:{port}"
     finally:
         os.killpg(server.pid, 15)
         server.wait(timeout=30)
+    assert "Traceback" not in (folder / "log").read_text()
+
+
+def test_the_dashboard_draws_from_the_wheel(medmm: Path, tmp_path: Path) -> None:
+    """The worklist's table and the viewer are components of the wheel's own files, under the page's policy."""
+    if (chromium := shutil.which("chromium")) is None:
+        pytest.skip("Debian's chromium is not installed (apt-get install chromium)")
+    run(medmm, tmp_path, "demo", "--out", "demo")
+    told = run(medmm, tmp_path, "--config", "demo/demo.yaml", "cases", "--json")
+    case = json.loads(told)
+    complaints: list[str] = []
+
+    def said(message: Any) -> None:
+        # Streamlit asks below each page first where its server is
+        if message.type == "error" and "/read/_stcore/" not in message.location["url"]:
+            complaints.append(f"{message.text} {message.location['url']}")
+
+    with dashboard(medmm, tmp_path, "demo/demo.yaml") as address, browser_of(chromium) as browser:
+        tab = browser.new_page(viewport={"width": 1366, "height": 768})
+        tab.set_default_timeout(90_000)
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("console", said)
+        tab.goto(address)
+        tab.locator("tbody tr").first.wait_for()
+        tab.goto(f"{address}/read?case={case['case_id']}")
+        tab.locator(".medmm-viewer .pane[data-slice]").first.wait_for()
+    assert complaints == []
 
 
 @pytest.mark.slow
