@@ -23,8 +23,9 @@ from medmm.delivery.fhir.versions import (
     report_status,
     retracted,
 )
+from medmm.delivery.observed import SaidOfFinding, measured, observations, said_of_finding
 from medmm.delivery.text import printable, report_text
-from medmm.domain.draft import Assertion, MeasurementEvidence, Section
+from medmm.domain.draft import MeasurementEvidence, Section
 from medmm.domain.errors import needed
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.images import ImageReference
@@ -84,8 +85,8 @@ def report_bundle(
     from fhir.resources.R4B.bundle import Bundle
 
     joins, line = joins or Joins(), Lineage.of(report, versions)
-    observed = _observed(report)
-    before = [s for version in line.versions[:-1] for s in _observed(version)]
+    observed = observations(report)
+    before = [s for version in line.versions[:-1] for s in observations(version)]
     entries = [
         _entry(
             report,
@@ -126,12 +127,6 @@ def report_bundle(
     ]
     bundle = Bundle(type="transaction", timestamp=report.signed_at.isoformat(), entry=entries)
     return json.loads(bundle.model_dump_json(exclude_none=True))
-
-
-def _observed(report: SignedReport) -> list[SignedStatement]:
-    return [
-        s for s in report.statements if s.assertion is not Assertion.REPORTED and _observable(s)
-    ]
 
 
 def _url(report: SignedReport, name: str) -> str:
@@ -313,26 +308,6 @@ def _image(image: ImageReference) -> Json:
     return {"type": "Media", **reference} if single else reference
 
 
-def _measured(statement: SignedStatement) -> MeasurementEvidence | None:
-    return next((e for e in statement.evidence if isinstance(e, MeasurementEvidence)), None)
-
-
-def _observable(statement: SignedStatement) -> bool:
-    """Tell whether it is an observation: a coded finding, a measurement or an addition.
-
-    Each once: the impression repeats.
-    """
-    if statement.section not in (Section.FINDINGS, Section.ADDENDUM):
-        return False
-    if statement.author is not None:
-        return True
-    if statement.section is Section.ADDENDUM:  # which a reader alone writes
-        return False
-    return statement.finding is not None or (
-        _measured(statement) is not None and statement.drafted_text is None
-    )
-
-
 def _observation(line: Lineage, statement: SignedStatement) -> Json:
     report = line.report
     observation: Json = {
@@ -366,10 +341,8 @@ def _observation(line: Lineage, statement: SignedStatement) -> Json:
         what = "addendum" if addendum else "finding in the reader's own words"
         return observation | {"code": _concept(text=what)} | value
     if statement.finding is None:
-        measured = needed(
-            _measured(statement), "the measurement of a statement", statement=statement.id
-        )
-        return observation | _measurement(measured, statement.side)
+        of = needed(measured(statement), "the measurement of a statement", statement=statement.id)
+        return observation | _measurement(of, statement.side)
     term = finding_term(statement.finding)
     observation["code"] = _concept(*term.codings, text=term.words)
     observation["valueCodeableConcept"] = _verdict(statement)
@@ -411,21 +384,10 @@ def _quantity(value: float, unit: str) -> Json:
 
 
 def _verdict(statement: SignedStatement) -> Json:
-    """Code what is said of a finding.
-
-    A drafted denial that a reader let stand says "not suspected" and carries no code.
-
-    A score below its rule-out point is not a look at the film: Absent is coded only where the
-    reader's own words deny.
-    """
-    if statement.assertion is Assertion.PRESENT:
-        return _concept(PRESENT, text="present")
-    if statement.assertion is not Assertion.ABSENT:
-        return _concept(text="possible")
-    own_words = (
-        statement.drafted_text is not None or statement.author is not None
-    ) and "suspect" not in statement.text.casefold()
-    return _concept(ABSENT, text="absent") if own_words else _concept(text="not suspected")
+    """Say what is said of a finding; Present and Absent alone have a code."""
+    said = said_of_finding(statement)
+    coding = {SaidOfFinding.PRESENT: [PRESENT], SaidOfFinding.ABSENT: [ABSENT]}.get(said, [])
+    return _concept(*coding, text=said.value)
 
 
 def _diagnostic_report(

@@ -1,0 +1,4 @@
+"""Signed reports as DICOM: structured report, segmentations, key objects, encapsulated PDF.
+
+Every object is made anew from the report alone, with the same UIDs and the same times.
+"""

@@ -1,0 +1,104 @@
+"""Who made a report: the signing person, the networks and medmm, with the same values everywhere.
+
+Source: IHE AI Results Rev. 1.3, RAD TF-3 6.5.3.1 and table 6.5.3.1-1 (what Contributing Equipment
+Sequence says of an algorithm is said alike in the content tree and in segmentations).
+"""
+
+from __future__ import annotations
+
+from highdicom import AlgorithmIdentificationSequence, ContributingEquipment
+from highdicom.sr import (
+    AlgorithmIdentification,
+    DeviceObserverIdentifyingAttributes,
+    ObserverContext,
+    PersonObserverIdentifyingAttributes,
+)
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from medmm.delivery.dicom.source_study import ModelEquipment, SourceStudy
+from medmm.domain.plain_text import clean
+from medmm.domain.report import Reader
+from medmm.domain.version import __version__
+
+MANUFACTURER = MODEL_NAME = "medmm"
+LONGEST_NAME = 62  # of a component group of PN, with the caret that marks a single component
+
+
+def person_name(reader: Reader) -> str:
+    """Write a reader's name as PN: one component, since nothing says which part is the family's."""
+    name = clean(reader.name) or reader.id
+    return name.translate(str.maketrans("^=\\", "   "))[:LONGEST_NAME].strip() + "^"
+
+
+def person_observer(reader: Reader, source: SourceStudy) -> ObserverContext:
+    """Name the person who signed (TID 1003)."""
+    return ObserverContext(
+        observer_type=codes.DCM.Person,
+        observer_identifying_attributes=PersonObserverIdentifyingAttributes(
+            name=person_name(reader),
+            organization_name=source.options.verifying_organization,
+        ),
+    )
+
+
+def device_observer(model: ModelEquipment) -> ObserverContext:
+    """Name a network that read (TID 1004)."""
+    return ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+            uid=model.device_uid,
+            name=model.name,
+            manufacturer_name=model.manufacturer,
+            model_name=model.name,
+        ),
+    )
+
+
+def algorithm_in_tree(model: ModelEquipment) -> AlgorithmIdentification:
+    """Name a network where the tree states what it found (TID 4019)."""
+    return AlgorithmIdentification(
+        name=model.name, version=model.version, manufacturer=model.manufacturer
+    )
+
+
+def algorithm_of_segments(model: ModelEquipment) -> AlgorithmIdentificationSequence:
+    """Name a network in a segmentation (PS3.3 table 10-19)."""
+    return AlgorithmIdentificationSequence(
+        name=model.name,
+        family=codes.cid7162.ArtificialIntelligence,
+        version=model.version,
+        source=model.manufacturer,
+    )
+
+
+def contributing(source: SourceStudy) -> list[ContributingEquipment]:
+    """List the scanner and every network that the object rests on."""
+    found = []
+    header = source.first
+    if header.get("Manufacturer"):
+        found.append(ContributingEquipment.for_image_acquisition(header))
+    return [*found, *(_model(model) for model in source.models)]
+
+
+def _model(model: ModelEquipment) -> ContributingEquipment:
+    item = ContributingEquipment(
+        manufacturer=model.manufacturer,
+        purpose_of_reference=codes.DCM.ProcessingEquipment,
+        manufacturer_model_name=model.name,
+        software_versions=model.version,
+        contribution_description="Network that read the images",
+    )
+    item.DeviceUID = model.device_uid
+    return item
+
+
+def set_equipment(made: Dataset, source: SourceStudy) -> None:
+    """State the equipment of an object, and no library among its algorithms.
+
+    highdicom names itself as Processing Equipment, which a receiver would take for the algorithm;
+    it stands in the file's meta information, as the encoder.
+    """
+    made.Manufacturer, made.ManufacturerModelName = MANUFACTURER, MODEL_NAME
+    made.SoftwareVersions, made.DeviceSerialNumber = __version__, __version__
+    made.ContributingEquipmentSequence = contributing(source)
