@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from medmm.domain.codec import to_json
@@ -18,6 +20,28 @@ from medmm.presentation.report_versions import Lineage, reader_words
 
 WIDTH = 80
 TOLD = (Section.FINDINGS, Section.ADDENDUM)  # the impression repeats
+
+
+class Kind(Enum):
+    """What a paragraph of a report is."""
+
+    TITLE = "title"
+    FIELD = "field"  # of the head, with its label
+    HEADING = "heading"  # of a section
+    SENTENCE = "sentence"
+    PERSON = "person"  # words that a person may have chosen
+    NOTE = "note"  # to the sentence before
+    LINE = "line"
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph of a report, whatever it is shown in."""
+
+    kind: Kind
+    text: str = ""
+    label: str = ""
 
 
 def report_text(
@@ -36,41 +60,75 @@ def report_text(
             signed.
         versions: all of the report, oldest first.
     """
+    paragraphs = report_paragraphs(report, identity, restated_entry, versions)
+    return "\n".join(line for one in paragraphs for line in _lines(one)) + "\n"
+
+
+def report_paragraphs(
+    report: SignedReport,
+    identity: PatientIdentity | None,
+    restated_entry: int | None = None,
+    versions: Sequence[SignedReport] = (),
+) -> Iterator[Paragraph]:
+    """Yield what the report says, in order; as `report_text`."""
     line = Lineage.of(report, versions)
-    title = f"RADIOLOGY REPORT: {line.mark}" if line.mark else "RADIOLOGY REPORT"
-    lines = [title, "=" * len(title), ""]
-    for notice in line.notices():
-        lines += _wrapped(notice)
+    yield Paragraph(
+        Kind.TITLE, f"RADIOLOGY REPORT: {line.mark}" if line.mark else "RADIOLOGY REPORT"
+    )
+    yield from (Paragraph(Kind.PERSON, notice) for notice in line.notices())
     if line.mark:
-        lines.append("")
-    lines += [
-        f"{name:<12}{clean(value)}" for name, value in _header(report, identity, restated_entry)
-    ]
+        yield GAP
+    for name, value in _header(report, identity, restated_entry):
+        yield Paragraph(Kind.FIELD, clean(value), name)
     for section in Section:
         said = [s for s in report.statements if s.section is section]
-        sentences = [(printable(s.text), s) for s in said if printable(s.text)]
         if said:
-            lines += ["", _heading(section.value.upper(), line)]
-        for sentence, statement in sentences:
-            lines += textwrap.wrap(sentence, WIDTH)
-            lines += _added(statement)
-    lines += _communications(report, line)
+            yield from _headed(_heading(section.value.upper(), line))
+        for statement in said:
+            if words := printable(statement.text):
+                yield Paragraph(Kind.SENTENCE, words)
+                yield from _added(statement)
+    yield from _communications(report, line)
     if report.not_evaluated:
-        lines += ["", "NOT EVALUATED BY THE MODELS"]
-        lines += textwrap.wrap("; ".join(report.not_evaluated) + ".", WIDTH)
-    lines += ["", *(_withdrawal(report) if report.withdrawn else _signature(report))]
-    return "\n".join(lines) + "\n"
+        yield from _headed("NOT EVALUATED BY THE MODELS")
+        yield Paragraph(Kind.SENTENCE, "; ".join(report.not_evaluated) + ".")
+    yield GAP
+    yield from _withdrawal(report) if report.withdrawn else _signature(report)
+
+
+GAP = Paragraph(Kind.GAP)
+
+
+def _lines(one: Paragraph) -> list[str]:
+    """Set a paragraph in lines of 80 columns."""
+    match one.kind:
+        case Kind.TITLE:
+            return [one.text, "=" * len(one.text), ""]
+        case Kind.FIELD:
+            return [f"{one.label:<12}{one.text}"]
+        case Kind.SENTENCE:
+            return textwrap.wrap(one.text, WIDTH)
+        case Kind.PERSON:
+            return _wrapped(one.text)
+        case Kind.NOTE:
+            return _wrapped(one.text, indent="  ")
+        case _:
+            return [one.text]
+
+
+def _headed(words: str) -> tuple[Paragraph, Paragraph]:
+    return GAP, Paragraph(Kind.HEADING, words)
 
 
 def _heading(section: str, line: Lineage) -> str:
     return section if line.valid else f"{section} ({line.mark})"
 
 
-def _added(statement: SignedStatement) -> Iterator[str]:
+def _added(statement: SignedStatement) -> Iterator[Paragraph]:
     """Write under an addendum who added it, and when."""
     if statement.author is not None and statement.added_at is not None:
         when = statement.added_at.isoformat(timespec="seconds")
-        yield from _wrapped(f"(added by {reader_words(statement.author)} on {when})", indent="  ")
+        yield Paragraph(Kind.NOTE, f"(added by {reader_words(statement.author)} on {when})")
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
@@ -126,38 +184,41 @@ def _image_rows(image: ImageReference) -> list[tuple[str, str]]:
     return [("Image read", f"{image.what} {time_words(image.acquired)}"), ("", image.uid_words)]
 
 
-def _communications(report: SignedReport, line: Lineage) -> Iterator[str]:
+def _communications(report: SignedReport, line: Lineage) -> Iterator[Paragraph]:
     """Write who had been told of critical findings when this version was signed."""
     if report.communications:
-        yield from ("", _heading("COMMUNICATION OF CRITICAL FINDINGS", line))
+        yield from _headed(_heading("COMMUNICATION OF CRITICAL FINDINGS", line))
     for told in report.communications:
         findings = ", ".join(finding_term(name).words for name in told.findings)
         how = f"{told.how.value}, {'' if told.read_back else 'not '}read back"
         when = told.at.isoformat(timespec="seconds")
-        yield from _wrapped(f"{findings}: {told.reader} told {printable(told.to)} ({how}), {when}.")
+        words = f"{findings}: {told.reader} told {printable(told.to)} ({how}), {when}."
+        yield Paragraph(Kind.PERSON, words)
 
 
-def _withdrawal(report: SignedReport) -> list[str]:
+def _withdrawal(report: SignedReport) -> Iterator[Paragraph]:
     when = report.signed_at.isoformat(timespec="seconds")
-    return [f"Withdrawn by {reader_words(report.signed_by)} on {when}."]
+    yield Paragraph(Kind.LINE, f"Withdrawn by {reader_words(report.signed_by)} on {when}.")
 
 
-def _preliminary(report: SignedReport) -> Iterator[str]:
+def _preliminary(report: SignedReport) -> Iterator[Paragraph]:
     """Name who had read it before, where another signs."""
     before = report.preliminary
     if before is not None and before.by.id != report.signed_by.id:
         when = before.at.isoformat(timespec="seconds")
-        yield from _wrapped(f"Preliminary read by {reader_words(before.by)} on {when}.")
+        words = f"Preliminary read by {reader_words(before.by)} on {when}."
+        yield Paragraph(Kind.PERSON, words)
 
 
-def _independent(report: SignedReport) -> Iterator[str]:
+def _independent(report: SignedReport) -> Iterator[Paragraph]:
     """Name the two readers of a double reading, which the signature adjudicates."""
     for read in report.independent_reads:
         when = read.at.isoformat(timespec="seconds")
-        yield from _wrapped(f"Read independently by {reader_words(read.by)} on {when}.")
+        words = f"Read independently by {reader_words(read.by)} on {when}."
+        yield Paragraph(Kind.PERSON, words)
 
 
-def _signature(report: SignedReport) -> list[str]:
+def _signature(report: SignedReport) -> Iterator[Paragraph]:
     own = sum(s.author is not None for s in report.statements)
     # A summary follows its finding
     decided = [s for s in report.statements if s.summarises is None and s.author is None]
@@ -168,17 +229,15 @@ def _signature(report: SignedReport) -> list[str]:
     # Later versions may be another's; the list of versions names who adjudicated
     adjudicated = report.independent_reads and report.version == 1
     signed = "Adjudicated and signed" if adjudicated else "Signed"
-    return [
-        *_independent(report),
-        *_preliminary(report),
-        f"{signed} by {reader_words(report.signed_by)} on {when}.",
-        *textwrap.wrap(
-            f"Drafted by medmm {__version__} ({report.writer}; models: {models}); the signing "
-            f"reader accepted {len(decided) - edited}, edited {edited} and rejected "
-            f"{report.rejected_count} statements{added}.",
-            WIDTH,
-        ),
-    ]
+    yield from _independent(report)
+    yield from _preliminary(report)
+    yield Paragraph(Kind.LINE, f"{signed} by {reader_words(report.signed_by)} on {when}.")
+    yield Paragraph(
+        Kind.SENTENCE,
+        f"Drafted by medmm {__version__} ({report.writer}; models: {models}); the signing "
+        f"reader accepted {len(decided) - edited}, edited {edited} and rejected "
+        f"{report.rejected_count} statements{added}.",
+    )
 
 
 def report_json(

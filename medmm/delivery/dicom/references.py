@@ -16,7 +16,7 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from medmm.delivery.dicom.segmented import Segmented, segmented
+from medmm.delivery.dicom.segmented import Segmented, objection, segmented
 from medmm.delivery.dicom.source_study import SourceStudy
 from medmm.delivery.dicom.uids import uid_of
 from medmm.domain.report import SignedReport
@@ -64,11 +64,16 @@ def references(report: SignedReport, source: SourceStudy) -> tuple[ObjectReferen
         _reference(report, SR, Comprehensive3DSRStorage),
         *(
             _segmentation(report, one, number, source)
-            for number, one in enumerate(segmented(report, source), start=1)
+            for number, one in enumerate(sent(report, source), start=1)
         ),
         _reference(report, KEY_OBJECT, KeyObjectSelectionDocumentStorage),
         _reference(report, PDF, EncapsulatedPDFStorage),
     )
+
+
+def sent(report: SignedReport, source: SourceStudy) -> tuple[Segmented, ...]:
+    """List what of a report becomes a segmentation."""
+    return tuple(one for one in segmented(report, source) if objection(one, source) is None)
 
 
 def _segmentation(

@@ -29,7 +29,6 @@ class Segmented:
     Attributes:
         model: name of the network that drew it; None if the reading names none.
         sides: the patient's side of a label, where known.
-        overlapping: whether a voxel may be of several labels, as on a projection.
     """
 
     name: str
@@ -55,6 +54,13 @@ class Segmented:
         planes = [mask.array().astype(np.uint8) for mask in self.drawn]
         return np.stack(planes, axis=-1)[None]
 
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """The rows and columns of each plane or outline."""
+        if isinstance(self.drawn, LabelMap):
+            return (self.drawn.shape_zyx[1:],)
+        return tuple(mask.shape_yx for mask in self.drawn)
+
     def number(self, label: str) -> int:
         """Return the Segment Number (0062,0004) of a label, from 1."""
         return self.labels.index(label) + 1
@@ -73,6 +79,24 @@ def segmented(report: SignedReport, source: SourceStudy) -> tuple[Segmented, ...
     if reading is None:
         return ()
     return (*_label_maps(report, source, reading), *_outlines(report, source, reading))
+
+
+def objection(one: Segmented, source: SourceStudy) -> str | None:
+    """Say why what a report rests on can't be a segmentation; None if it can."""
+    volume = one.volume
+    header = source.headers.get(volume.sop_uids[0]) if volume.sop_uids else None
+    if header is None:
+        return "its image was not kept as DICOM"
+    if any(shape != volume.shape_zyx[1:] for shape in one.shapes):
+        return "its grid is not that of its image"
+    if len(one.empty()) == len(one.labels):
+        return "none of its labels has a voxel"
+    if one.overlapping:
+        return None
+    if volume.affine_lps_mm is None or not header.get("FrameOfReferenceUID"):
+        return "its images don't state their place in the patient"
+    frames = len(volume.frame_numbers) or len(volume.sop_uids)
+    return None if frames == volume.shape_zyx[0] else "its slices don't name their images"
 
 
 def unsent(report: SignedReport, source: SourceStudy) -> tuple[str, ...]:

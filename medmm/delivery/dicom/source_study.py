@@ -125,13 +125,14 @@ class SourceStudy:
 
     @property
     def first(self) -> Dataset:
-        """Header of the image that patient and study are copied from: that which was read.
+        """Header of the image that patient and study are copied from: what was read, if kept.
 
         Raises: as `header`.
         """
         main = self.study.volume(self.study.main_sha256 or "") or self.study.frontal
-        volume = main or self.study.volumes[0]
-        return self.header(volume.sop_uids[0] if volume.sop_uids else "")
+        volumes = ([main] if main else []) + list(self.study.volumes)
+        uids = [volume.sop_uids[0] for volume in volumes if volume.sop_uids]
+        return self.header(next((uid for uid in uids if uid in self.headers), ""))
 
     def model(self, name: str | None) -> ModelEquipment | None:
         """Return the equipment of this name; of a study that one network read, that one."""

@@ -1,0 +1,1 @@
+"""The page of a signed report as PDF, with its fonts embedded."""
