@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 # those of a browser and of waiting leave a core idle. One that dies ends the run: pytest-xdist 3.8 gives a replacement
 # what was done already, and then waits for ever.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 3 --dist loadfile --max-worker-restart 0
-MARKED := wheel or torchrun or postgres or load or serving
+MARKED := wheel or torchrun or postgres or load or peers or serving
 
 .PHONY: help demo ui viewer test test-marked test-all lint types unit docs bench sbom golden pictures screens clean
 
@@ -54,7 +54,7 @@ unit: $(STAMP)  ## the tests, without lint and types
 
 test: lint types unit  ## what the README promises: lint, types, law of arrows, tests
 
-test-marked: $(STAMP)  ## tests of the wheel, torchrun, PostgreSQL, a model server and 10,000 cases
+test-marked: $(STAMP)  ## tests of the wheel, torchrun, PostgreSQL, DICOM validators, a model server and 10,000 cases
 	$(PYTEST) -m "($(MARKED)) and not slow and not gpu and not network"
 
 test-all: lint types  ## also the slow, training-grade checks

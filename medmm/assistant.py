@@ -691,24 +691,38 @@ class Assistant:
         return amending.withdraw(self._house, Asked(by, key), case_id, reason, shown)
 
     def publish(
-        self, report_id: str, *, to: str | Path, by: By | None = None, key: str | None = None
+        self,
+        report_id: str,
+        *,
+        to: str | Path,
+        forms: Sequence[str] = ("text", "json", "fhir"),
+        by: By | None = None,
+        key: str | None = None,
     ) -> tuple[Path, ...]:
-        """Write a signed report into a folder as text, JSON and FHIR R4 transaction Bundle.
+        """Write a signed report into a folder: text, JSON, FHIR R4 Bundle, DICOM objects.
 
-        Publishing again gives the same files. Files of other versions that lie there are written
-        anew, so that none of them is taken for what counts.
+        Publishing again gives the same files. Text, JSON and Bundle of other versions that lie
+        there are written anew, so that none of them is taken for what counts. DICOM objects are of
+        one version each and stay as they are.
 
         Args:
             report_id: as `SignedReport.id` gives it.
             to: the folder; it is made if it is missing.
+            forms: of `text`, `json`, `fhir`, and in DICOM `sr` (structured report), `seg`
+                (segmentations), `key-object` (images that it cites) and `pdf` (its page). A
+                withdrawn version is, for any of the latter, a note that rejects all objects of the
+                report.
 
         Returns: the paths that were written.
-        Raises: InputError if `to` is a file; Unavailable if the folder can't be written.
+        Raises: InputError for another form, or if `to` is a file; StateError if a DICOM object is
+            asked for and the study was not kept as DICOM; Unavailable if the folder can't be
+            written.
 
         Example:
             >>> assistant.publish(report.id, to="out", by="reader-1")
+            >>> assistant.publish(report.id, to="out", forms=("sr", "seg"), by="reader-1")
         """
-        return publishing.publish(self._house, Asked(by, key), report_id, str(to))
+        return publishing.publish(self._house, Asked(by, key), report_id, str(to), tuple(forms))
 
     def check_model(self, path: str | Path, *, by: By | None = None) -> ModelCheck:
         """Say what a folder says of its model, and what its author still has to declare.
@@ -1471,8 +1485,8 @@ class Assistant:
 
         Args:
             report_id: as `SignedReport.id` gives it.
-            format: `text`, `json`, `fhir` (R4 transaction Bundle), or `outcome`: what that Bundle
-                lacks to find patient and order.
+            format: `text`, `json`, `fhir` (R4 transaction Bundle), `outcome`: what that Bundle
+                lacks to find patient and order, or `dicom-outcome`: what DICOM objects lack.
 
         Returns: the content of the file; JSON for all but `text`.
         Raises: InputError if there is no such format.

@@ -15,8 +15,8 @@ from medmm import review
 from medmm.delivery.dicom.source_study import DicomOptions, ModelEquipment, SourceStudy
 from medmm.domain.draft import Case, Section
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.procedures import procedure_of
 from medmm.domain.imaging_order import StudyOrder
+from medmm.domain.procedures import procedure_of
 from medmm.domain.reading import Mask, Reading
 from medmm.domain.report import Accept, CaseFile, CaseState, Edit, SignedReport
 from medmm.domain.study import Modality, Study, Volume
@@ -116,14 +116,21 @@ def header_of(study: Study, volume: Volume, index: int, changes: Mapping[str, An
         "ImageType": ["ORIGINAL", "PRIMARY"],
     }
     if film:
-        base |= {"ImagerPixelSpacing": list(volume.spacing_yx_mm or (0.2, 0.2)), "ViewPosition": "PA"}
+        base |= {
+            "ImagerPixelSpacing": list(volume.spacing_yx_mm or (0.2, 0.2)),
+            "ViewPosition": "PA",
+            "PatientOrientation": ["L", "F"],
+        }
     elif volume.affine_lps_mm is not None:
         a = np.array(volume.affine_lps_mm)
         assert volume.spacing_yx_mm is not None
         base |= {
             "FrameOfReferenceUID": "1.2.826.0.1.3680043.8.498.9",
             "PositionReferenceIndicator": "",
-            "ImageOrientationPatient": [*(a[:3, 0] / np.linalg.norm(a[:3, 0])), *(a[:3, 1] / np.linalg.norm(a[:3, 1]))],
+            "ImageOrientationPatient": [
+                *(a[:3, 0] / np.linalg.norm(a[:3, 0])),
+                *(a[:3, 1] / np.linalg.norm(a[:3, 1])),
+            ],
             "ImagePositionPatient": list(a[:3, 3] + index * a[:3, 2]),
             "PixelSpacing": list(volume.spacing_yx_mm),
             "SliceThickness": volume.spacing_z_mm,
@@ -134,7 +141,9 @@ def header_of(study: Study, volume: Volume, index: int, changes: Mapping[str, An
     return made
 
 
-def source_of(study: Study, reading: Reading, options: DicomOptions | None = None, **changes: Any) -> SourceStudy:
+def source_of(
+    study: Study, reading: Reading, options: DicomOptions | None = None, **changes: Any
+) -> SourceStudy:
     headers = {
         volume.sop_uids[z]: header_of(study, volume, z, changes)
         for volume in study.volumes
@@ -157,9 +166,13 @@ def signed(kind: str, organization: str | None = "ZZ Hospital", label_maps: bool
     study, reading = _chest() if kind == "chest" else _mr(kind.upper())
     case = Case(id="case-1", study=study)
     draft = check(RuleWriter().write(case, reading), case, reading)
-    opened = CaseFile(case=case, state=CaseState.DRAFTED, reading=reading, draft=draft, decisions=(), report=None)
+    opened = CaseFile(
+        case=case, state=CaseState.DRAFTED, reading=reading, draft=draft, decisions=(), report=None
+    )
     words = "Seen by the reader."
-    decisions = tuple(Edit(s.id, words) if draft.failed(s.id) else Accept(s.id) for s in opened.asked)
+    decisions = tuple(
+        Edit(s.id, words) if draft.failed(s.id) else Accept(s.id) for s in opened.asked
+    )
     decided = replace(
         opened, decisions=review.decide(opened, decisions, by=ATTENDING), state=CaseState.IN_REVIEW
     )

@@ -226,6 +226,21 @@ class ServerEntry(HostEntry):
         )
 
 
+class DicomEntry(BaseModel):
+    """How signed reports are written as DICOM.
+
+    Attributes:
+        verifying_organization: whom the signing readers verify for (0040,A027), LO.
+        label_maps: segmentations of type LABELMAP instead of BINARY.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    verifying_organization: str | None = Field(
+        default=None, min_length=1, max_length=64, pattern=r"^[^\\\x00-\x1f]*\S[^\\\x00-\x1f]*$"
+    )
+    label_maps: bool = False
+
+
 class DictationEntry(HostEntry):
     """The server of the site that turns a reader's recording into words; off without a `url`.
 
@@ -269,6 +284,7 @@ class DictationEntry(HostEntry):
 
 
 ENTRIES: dict[str, type[BaseModel]] = {
+    "dicom": DicomEntry,
     "identifiers": IdentifierEntry,
     "store": StoreEntry,
     "server": ServerEntry,

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from medmm.config.entries import (
     CriticalEntry,
+    DicomEntry,
     DictationEntry,
     IdentifierEntry,
     ReaderEntry,
@@ -39,6 +40,7 @@ NOT_OF_A_DRAFT = {
     "claim_minutes",
     "critical",
     "reading_mode",
+    "dicom",
     "dictation",
     "speech",
     "writer_path",
@@ -89,6 +91,7 @@ class Settings(BaseSettings):
     speech: bool = False
     store: StoreEntry = StoreEntry()
     identifiers: IdentifierEntry = IdentifierEntry()
+    dicom: DicomEntry = DicomEntry()
     readers: tuple[ReaderEntry, ...] = ()
     sign_in: SignInEntry = SignInEntry()
 

@@ -1,11 +1,31 @@
-"""Signed reports out, as text, JSON and FHIR R4.
+"""Signed reports out, as text, JSON, FHIR R4, DICOM and PDF.
 
 Every function takes a `SignedReport`; a draft can't leave.
 """
 
+from medmm.delivery.dicom.source_study import DicomOptions, ModelEquipment, SourceStudy
 from medmm.delivery.fhir.bundle import report_bundle
 from medmm.delivery.fhir.joins import Joins
-from medmm.delivery.report_files import render, write_report
+from medmm.delivery.report_files import (
+    DICOM_FORMS,
+    FORMATS,
+    dicom_outcome,
+    render,
+    write_report,
+)
 from medmm.delivery.text import report_json, report_text
 
-__all__ = ["Joins", "render", "report_bundle", "report_json", "report_text", "write_report"]
+__all__ = [
+    "DICOM_FORMS",
+    "FORMATS",
+    "DicomOptions",
+    "Joins",
+    "ModelEquipment",
+    "SourceStudy",
+    "dicom_outcome",
+    "render",
+    "report_bundle",
+    "report_json",
+    "report_text",
+    "write_report",
+]

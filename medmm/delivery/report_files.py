@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from medmm.delivery.dicom.source_study import SourceStudy
 from medmm.delivery.fhir.bundle import report_bundle
-from medmm.delivery.fhir.joins import Joins, joins_outcome
+from medmm.delivery.fhir.joins import Joins, joins_outcome, outcome_of
 from medmm.delivery.text import report_json, report_text
-from medmm.domain.errors import InputError, Unavailable
+from medmm.domain.errors import InputError, Unavailable, needed
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import SignedReport
 from medmm.files import write_atomically
 from medmm.presentation.report_versions import Lineage
 
 FORMATS = {"text": "txt", "json": "json", "fhir": "fhir.json"}
+DICOM_FORMS = ("sr", "seg", "key-object", "pdf")  # of `medmm.delivery.dicom`
 
 
 def render(
@@ -66,30 +68,55 @@ def _of_another_version(line: Lineage) -> tuple[str, ...]:
     )
 
 
+def dicom_outcome(report: SignedReport, source: SourceStudy) -> str:
+    """Render what the DICOM objects of a report lack, as an OperationOutcome in JSON."""
+    from medmm.delivery.dicom.objects import notices
+
+    said = [("informational", text) for text in notices(report, source)]
+    value = outcome_of(said, "The DICOM objects lack nothing.")
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
 def write_report(
     report: SignedReport,
     identity: PatientIdentity | None,
     folder: Path,
     joins: Joins | None = None,
     versions: Sequence[SignedReport] = (),
+    *,
+    forms: Collection[str] = tuple(FORMATS),
+    source: SourceStudy | None = None,
 ) -> tuple[Path, ...]:
-    """Write the report in every format into `folder`; publishing again gives the same files.
+    """Write the report in forms into `folder`; publishing again gives the same files.
 
     Files of other versions that lie there are written anew, so that none of them is taken for what
-    counts.
+    counts. DICOM objects are not: each version has its own for good.
 
-    Raises: InputError if `folder` is a file; Unavailable if it can't be written.
+    Args:
+        forms: of `FORMATS` and `DICOM_FORMS`.
+        source: the study, for the latter.
+
+    Raises: InputError for an unknown form, or if `folder` is a file; StateError if a DICOM object
+        is asked for of a study that was not kept as DICOM; Unavailable if it can't be written.
     """
-    beside = [one for one in versions if one.id != report.id and _places(folder, one)[0].exists()]
-    contents = {
-        place: render(one, identity, format, joins, versions)
-        for one in (report, *beside)
-        for place, format in zip(_places(folder, one), FORMATS, strict=True)
+    if unknown := sorted(set(forms) - {*FORMATS, *DICOM_FORMS}):
+        known = ", ".join((*FORMATS, *DICOM_FORMS))
+        raise InputError(f"no form {unknown[0]!r}", remedy=f"use one of {known}")
+    places = {
+        place: (one, format)
+        for one in (report, *(one for one in versions if one.id != report.id))
+        for format, place in _places(folder, one).items()
+        if (one is report and format in forms) or (one is not report and place.exists())
     }
+    contents = {
+        place: render(one, identity, format, joins, versions).encode()
+        for place, (one, format) in places.items()
+    }
+    contents.update(_dicom_files(report, folder, versions, forms, source))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, text in contents.items():
-            write_atomically(path, text.encode())
+        for path, content in contents.items():
+            write_atomically(path, content)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(
             "the target is no folder", remedy="name a folder", path=str(folder)
@@ -103,7 +130,27 @@ def write_report(
     return tuple(contents)
 
 
-def _places(folder: Path, report: SignedReport) -> list[Path]:
-    """List where the files of a version lie, one a format."""
-    name = re.sub(r"[^A-Za-z0-9-]", "-", report.id)
-    return [folder / f"{name}.{ending}" for ending in FORMATS.values()]
+def _dicom_files(
+    report: SignedReport,
+    folder: Path,
+    versions: Sequence[SignedReport],
+    forms: Collection[str],
+    source: SourceStudy | None,
+) -> Iterator[tuple[Path, bytes]]:
+    wanted = [form for form in DICOM_FORMS if form in forms]
+    if not wanted:
+        return
+    source = needed(source, "the study that DICOM objects are made of", report=report.id)
+    from medmm.delivery.dicom.objects import dicom_objects  # highdicom and reportlab
+
+    for one in dicom_objects(report, versions, source, wanted):
+        yield folder / f"{_name(report)}.{one.name}.dcm", one.content
+
+
+def _places(folder: Path, report: SignedReport) -> dict[str, Path]:
+    """Say where the files of a version lie, by format."""
+    return {format: folder / f"{_name(report)}.{ending}" for format, ending in FORMATS.items()}
+
+
+def _name(report: SignedReport) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", report.id)

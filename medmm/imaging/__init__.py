@@ -7,6 +7,7 @@ from medmm.imaging.inspection import inspection, look_at, one_study
 from medmm.imaging.intake import Intake, attach_pixels
 from medmm.imaging.nifti.task_folder import read_arrays
 from medmm.imaging.outcome import judged, read_studies
+from medmm.imaging.source_headers import source_headers
 from medmm.imaging.study_files import NOTHING_HERE, Problem, SourceFile, StudyFiles, places
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "places",
     "read_arrays",
     "read_studies",
+    "source_headers",
 ]

@@ -9,7 +9,7 @@ from medmm.models.film_backends import film_backend_words, refuse_lacking_runtim
 from medmm.models.installed_models import Adopted
 from medmm.models.networks import Networks, device_name, language_model, picture_kinds
 from medmm.models.report_model.hugging_face_folder import refuse_lacking_packages
-from medmm.models.weights.catalogue import CatalogueRow
+from medmm.models.weights.catalogue import CatalogueRow, is_packaged
 
 __all__ = [
     "Adopted",
@@ -17,6 +17,7 @@ __all__ = [
     "Networks",
     "device_name",
     "film_backend_words",
+    "is_packaged",
     "language_model",
     "picture_kinds",
     "refuse_lacking_packages",

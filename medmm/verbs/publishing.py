@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from medmm import delivery
+from medmm import delivery, imaging, models
 from medmm.domain.codec import from_json
+from medmm.domain.printed_report import Printed
+from medmm.domain.procedures import procedure_of
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import look, verb
+
+DICOM_OUTCOME = "dicom-outcome"
+
+
+def _asked(house: House, report_id: str, to: str, forms: Sequence[str]) -> dict[str, object]:
+    """Say what is asked for; without forms as earlier releases said it."""
+    named = {} if tuple(forms) == tuple(delivery.FORMATS) else {"forms": sorted(set(forms))}
+    return {"report": report_id, "to": to, **named}
 
 
 @verb(
     "publish",
     lambda house, value: tuple(map(Path, from_json(tuple[str, ...], value))),
-    request=lambda house, report_id, to: {"report": report_id, "to": to},
+    request=_asked,
 )
-def publish(house: House, call: VerbCall, report_id: str, to: str) -> tuple[Path, ...]:
+def publish(
+    house: House, call: VerbCall, report_id: str, to: str, forms: Sequence[str]
+) -> tuple[Path, ...]:
     """Write a signed report into a folder; see `Assistant.publish`."""
     printed = house.store.printed(report_id)
     report, joins = printed.report, delivery.Joins.of(printed, house.settings.identifiers.systems())
-    written = delivery.write_report(report, printed.identity, Path(to), joins, printed.versions)
+    source = _source(house, printed) if set(forms) & set(delivery.DICOM_FORMS) else None
+    written = delivery.write_report(
+        report,
+        printed.identity,
+        Path(to),
+        joins,
+        printed.versions,
+        forms=forms,
+        source=source,
+    )
+    said = {"forms": ",".join(sorted(set(forms)))} if source is not None else {}
     with house.store.step() as step:
         call.done(
-            step, [str(p) for p in written], report.case_id, report=report_id, files=len(written)
+            step,
+            [str(p) for p in written],
+            report.case_id,
+            report=report_id,
+            files=len(written),
+            **said,
         )
     return written
 
@@ -33,5 +62,38 @@ def render(house: House, call: VerbCall, report_id: str, form: str) -> str:
     """Give a signed report as text, JSON or FHIR; see `Assistant.render`."""
     printed = house.store.printed(report_id)
     call.subject = printed.report.case_id
+    if form == DICOM_OUTCOME:
+        return delivery.dicom_outcome(printed.report, _source(house, printed))
     joins = delivery.Joins.of(printed, house.settings.identifiers.systems())
     return delivery.render(printed.report, printed.identity, form, joins, printed.versions)
+
+
+def _source(house: House, printed: Printed) -> delivery.SourceStudy:
+    """Resolve what the DICOM objects of a report copy: headers, outlines, and who read.
+
+    The headers are those of the images that any version read, or of all where none says which.
+    """
+    study, dicom, zone = printed.study, house.settings.dicom, house.settings.site_time_zone
+    versions = printed.versions or (printed.report,)
+    read = {image.volume_sha256 for version in versions for image in version.images_read}
+    volumes = [v for v in study.volumes if v.sha256 in read] or study.volumes
+    networks = dict.fromkeys(model for version in versions for model in version.models)
+    return delivery.SourceStudy(
+        study=study,
+        headers=imaging.source_headers(volumes, house.store.object_path),
+        reading=house.store.case_file(printed.report.case_id).reading,
+        models=tuple(
+            delivery.ModelEquipment(identity=one, manufacturer="medmm")
+            if models.is_packaged(one.name)
+            else delivery.ModelEquipment(identity=one)
+            for one in networks
+        ),
+        identity=printed.identity,
+        restated_entry=printed.restated_entry,
+        procedure=procedure_of(study, printed.order),
+        options=delivery.DicomOptions(
+            verifying_organization=dicom.verifying_organization,
+            label_maps=dicom.label_maps,
+            time_zone=ZoneInfo(zone) if zone else None,
+        ),
+    )

@@ -7,7 +7,6 @@ Source: DICOM PS3.16, context groups by their CID; section 8 (coding schemes: on
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -150,7 +149,7 @@ def _segments() -> dict[tuple[str, str], SegmentTerm]:
     }
 
 
-def scheme_identification() -> Sequence[Dataset]:
+def scheme_identification() -> list[Dataset]:
     """Make Coding Scheme Identification Sequence (0008,0110): whose the local codes are."""
     item = Dataset()
     item.CodingSchemeDesignator = LOCAL

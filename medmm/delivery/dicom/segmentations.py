@@ -51,6 +51,10 @@ def segmentation(report: SignedReport, source: SourceStudy, own: ObjectReference
     if own.sop_class_uid == LABEL_MAP_STORAGE:
         kind = SegmentationTypeValues.LABELMAP
     images = [evidence(header) for header in source.volume_headers(one.volume)]
+    measures = _measures(one, images[0])
+    for image in images:
+        if "SliceThickness" not in image:  # highdicom asks for it; see below
+            image.SliceThickness = 1.0
     made = Segmentation(
         source_images=images,
         pixel_array=_by_frame(one, source),
@@ -66,12 +70,14 @@ def segmentation(report: SignedReport, source: SourceStudy, own: ObjectReference
         device_serial_number="medmm",
         content_label="MEDMM",
         content_description=f"{one.name}, report version {report.version}"[:LONGEST_LABEL],
-        pixel_measures=_measures(one, images[0]),
+        pixel_measures=measures,
         transfer_syntax_uid=ExplicitVRLittleEndian,
         specific_character_set="ISO_IR 192",
     )
     if one.overlapping:
         _as_projection(made, one, source)
+    elif measures is not None:
+        made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = measures
     _same_dimensions(made, own)
     return finished(made, report, source)
 

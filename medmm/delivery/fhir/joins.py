@@ -146,20 +146,22 @@ def joins_outcome(
     Args:
         beside: what else must be said of the Bundle, in sentences.
     """
+    lacking = [("incomplete", text) for text in joins.notices(identity)]
+    said = [("informational", text) for text in beside]
+    return outcome_of([*lacking, *said], "The Bundle lacks no join.")
+
+
+def outcome_of(warnings: Iterable[tuple[str, str]], none: str) -> Json:
+    """Make an OperationOutcome of warnings, each a code of issue-type and a sentence.
+
+    Args:
+        none: what it says if there are none.
+    """
     issues = [
-        {"severity": "warning", "code": "incomplete", "details": {"text": text}}
-        for text in joins.notices(identity)
+        {"severity": "warning", "code": code, "details": {"text": text}} for code, text in warnings
     ]
-    issues += [
-        {"severity": "warning", "code": "informational", "details": {"text": text}}
-        for text in beside
-    ]
-    none = {
-        "severity": "information",
-        "code": "informational",
-        "details": {"text": "The Bundle lacks no join."},
-    }
-    return {"resourceType": "OperationOutcome", "issue": issues or [none]}
+    nothing = {"severity": "information", "code": "informational", "details": {"text": none}}
+    return {"resourceType": "OperationOutcome", "issue": issues or [nothing]}
 
 
 def identifier(value: str, system: str | None, kind: str | None) -> Json:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from medmm.domain.report import CaseFile, CaseSummary, Reader, SignedReport
 
 case_app = typer.Typer(help="Look at a case, claim it, say how urgent it is.", no_args_is_help=True)
+ALWAYS = "text,json,fhir"  # what is written where nobody says otherwise
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 Withheld = Annotated[
     bool,
@@ -287,14 +288,24 @@ def publish(
         typer.Option(help="text, json, fhir (R4 transaction Bundle) or outcome (what that lacks)."),
     ] = "text",
     to: Annotated[
-        Path | None, typer.Option(help="Write all three formats into this folder instead.")
+        Path | None, typer.Option(help="Write files into this folder instead, by --form.")
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            help="Which files, separated by commas: text, json, fhir; in DICOM sr (structured "
+            "report), seg (segmentations), key-object (cited images), pdf (its page)."
+        ),
+    ] = ALWAYS,
     version: Annotated[
         int | None,
         typer.Option(min=1, help="An earlier version, marked as replaced; without it the newest."),
     ] = None,
 ) -> None:
     """Give out a case's signed report. A draft can't be published."""
+    forms = [one for one in (part.strip() for part in form.split(",")) if one]
+    if to is None and form != ALWAYS:
+        raise InputError("files need a folder", remedy="add --to FOLDER, or use --format")
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
@@ -302,10 +313,12 @@ def publish(
         if to is None:
             typer.echo(assistant.render(report.id, format=format, by=by), nl=False)
         else:
-            for path in assistant.publish(report.id, to=to, by=by):
+            for path in assistant.publish(report.id, to=to, forms=forms, by=by):
                 typer.echo(str(path))
-        if to is not None or format == "fhir":
-            _say_what_is_not_joined(assistant, report.id, by)
+        if "fhir" in forms if to is not None else format == "fhir":
+            _say_what_lacks(assistant, report.id, "outcome", by)
+        if to is not None and not set(forms) <= set(ALWAYS.split(",")):
+            _say_what_lacks(assistant, report.id, "dicom-outcome", by)
 
 
 def _version(file: CaseFile, version: int | None) -> SignedReport:
@@ -323,11 +336,12 @@ def _version(file: CaseFile, version: int | None) -> SignedReport:
     return file.report if version is None else found[version]
 
 
-def _say_what_is_not_joined(assistant: Assistant, report_id: str, by: Reader | None) -> None:
-    """Say on stderr what keeps the Bundle from finding patient and order, and why.
+def _say_what_lacks(assistant: Assistant, report_id: str, outcome: str, by: Reader | None) -> None:
+    """Say on stderr what was left out of what was given out, and why.
 
-    These are patient and order on a FHIR server.
+    Of FHIR that is what keeps the Bundle from finding patient and order on a server; of DICOM what
+    could not be written, or not as verified.
     """
-    for issue in json.loads(assistant.render(report_id, format="outcome", by=by))["issue"]:
+    for issue in json.loads(assistant.render(report_id, format=outcome, by=by))["issue"]:
         if issue["severity"] == "warning":
             typer.echo(plain(issue["details"]["text"]), err=True)

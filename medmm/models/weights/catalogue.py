@@ -90,6 +90,11 @@ def _table() -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
+def is_packaged(name: str) -> bool:
+    """Tell whether a network of this name ships with medmm."""
+    return name in catalogue()
+
+
 def packaged_weights() -> Path:
     """Return the folder of weights that ships."""
     return Path(str(files("medmm"))) / "weights"
