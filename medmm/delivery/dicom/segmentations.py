@@ -104,17 +104,18 @@ def _by_frame(one: Segmented, source: SourceStudy) -> NDArray[np.uint8]:
 def _measures(one: Segmented, header: Dataset) -> PixelMeasuresSequence | None:
     """State the grid's scale: in the plane as the images do, across it as they lie.
 
-    highdicom makes no object without one; that of a film is taken off again. What the images don't
-    state of their thickness is left out.
+    highdicom makes no object without one; that of a film is taken off again. Where the images state
+    no thickness, a voxel of the labels is as thick as its slices are apart.
     """
     if one.overlapping:
         return PixelMeasuresSequence((1.0, 1.0), 1.0)
     if one.volume.frame_numbers:  # in the functional groups of the image
         return None
+    across_mm = one.volume.spacing_z_mm
     return PixelMeasuresSequence(
         [float(distance) for distance in header.PixelSpacing],
-        float(header.SliceThickness) if header.get("SliceThickness") else None,
-        one.volume.spacing_z_mm,
+        float(header.SliceThickness) if header.get("SliceThickness") else across_mm,
+        across_mm,
     )
 
 

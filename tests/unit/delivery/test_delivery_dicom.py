@@ -148,7 +148,9 @@ def test_what_a_reader_added_names_no_network() -> None:
     own = tuple(
         replace(s, author=one.report.signed_by) if s.finding else s for s in one.report.statements
     )
-    sr = made(replace(one, file=replace(one.file, report=replace(one.report, statements=own))), "sr")
+    sr = made(
+        replace(one, file=replace(one.file, report=replace(one.report, statements=own))), "sr"
+    )
     group = next(i for i in items(sr["sr"], "CONTAINER") if name_of(i) == "Measurement Group")
     assert ("Algorithm Name", "mr-test") not in said(group, "TEXT")
 
@@ -200,7 +202,7 @@ def test_values_that_no_standard_knows_are_copied_and_missing_ones_are_empty() -
             assert each["StudyID"].is_empty
             assert each["AccessionNumber"].is_empty
         shared = objects["seg-1"].SharedFunctionalGroupsSequence[0]
-        assert "SliceThickness" not in shared.PixelMeasuresSequence[0]
+        assert shared.PixelMeasuresSequence[0].SliceThickness == 8.0, "as its slices are apart"
 
 
 def test_times_are_those_of_the_signature_by_the_clock_of_the_images() -> None:
@@ -288,7 +290,9 @@ def test_a_measurement_refers_to_its_segment_and_one_of_several_segments_names_t
     assert named["Referenced Segment"] == (objects["seg-1"].SOPInstanceUID, 3)
     assert named["Source of Measurement"] == (objects["seg-2"].SOPInstanceUID, 3)
     volume = of["Left Ventricular ED Volume"]
-    assert ("Measurement Method", "Sum of segmented voxel method for volume") in said(volume, "CODE")
+    assert ("Measurement Method", "Sum of segmented voxel method for volume") in said(
+        volume, "CODE"
+    )
     assert ("Derivation", "Estimated") in said(volume, "CODE")
 
 
@@ -308,7 +312,9 @@ def test_an_empty_segment_is_described_and_said() -> None:
     reading = one.source.reading
     assert reading is not None
     first, *others = reading.label_maps
-    named = LabelMap.from_array(first.name, first.volume_sha256, (*first.labels, "tail"), first.array())
+    named = LabelMap.from_array(
+        first.name, first.volume_sha256, (*first.labels, "tail"), first.array()
+    )
     source = replace(one.source, reading=replace(reading, label_maps=(named, *others)))
     seg = made(replace(one, source=source), "seg")["seg-1"]
     assert [s.SegmentLabel for s in seg.SegmentSequence][2] == "tail"
@@ -324,7 +330,8 @@ def test_long_labels_of_outside_models_are_cut_and_their_kind_is_their_own() -> 
     label, (first,) = "l" * 90, reading.label_maps
     other = LabelMap.from_array(first.name, first.volume_sha256, ("lesion", label), first.array())
     seg = made(
-        replace(one, source=replace(one.source, reading=replace(reading, label_maps=(other,)))), "seg"
+        replace(one, source=replace(one.source, reading=replace(reading, label_maps=(other,)))),
+        "seg",
     )["seg-1"]
     segment = seg.SegmentSequence[1]
     kind = segment.SegmentedPropertyTypeCodeSequence[0]
@@ -425,7 +432,10 @@ def test_the_page_travels_with_its_length_and_sources() -> None:
     page = pdf.EncapsulatedDocument[: pdf.EncapsulatedDocumentLength]
     assert page.startswith(b"%PDF-")
     assert page.rstrip().endswith(b"%%EOF")
-    assert (pdf.MIMETypeOfEncapsulatedDocument, pdf.BurnedInAnnotation) == ("application/pdf", "YES")
+    assert (pdf.MIMETypeOfEncapsulatedDocument, pdf.BurnedInAnnotation) == (
+        "application/pdf",
+        "YES",
+    )
     assert pdf.SourceInstanceSequence[0].ReferencedSOPInstanceUID == "1.2.826.0.1.3680043.8.498.3"
 
 
