@@ -33,7 +33,9 @@ RAN: dict[str, int] = {}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     """Every object of every report in each of its versions; label maps in both forms."""
     folder = tmp_path_factory.mktemp("objects")
     for kind in KINDS:
@@ -45,8 +47,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for made in dicom_objects(labels.report, labels.versions, labels.source, ["seg"]):
             (folder / f"{kind}-labels.{made.name}.dcm").write_bytes(made.content)
     yield folder
-    for peer, count in RAN.items():
-        print(f"{peer} judged {count} files")
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        judged = ", ".join(f"{peer} {count}" for peer, count in RAN.items())
+        sys.stderr.write(f"\nfiles that programs of others judged: {judged or 'none'}\n")
 
 
 def ran(peer: str, *words: str | Path) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import highdicom as hd
 import numpy as np
@@ -14,11 +16,15 @@ import pytest
 from pydicom.dataset import Dataset
 
 from medmm.delivery.dicom.objects import dicom_objects, notices
-from medmm.delivery.dicom.references import LABEL_MAP_STORAGE, references
+from medmm.delivery.dicom.references import LABEL_MAP_STORAGE, ObjectReference, references
+from medmm.delivery.dicom.segmentations import segmentation
+from medmm.delivery.dicom.segmented import Segmented
 from medmm.delivery.dicom.source_study import DicomOptions
 from medmm.domain.draft import Section
 from medmm.domain.errors import InputError, StateError
 from medmm.domain.reading import LabelMap
+from tests.enhanced_files import axial, enhanced_file
+from tests.mr_intakes import study
 from tests.signed_studies import KINDS, PATIENT, Signed, signed
 
 SEG_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -451,8 +457,6 @@ def test_an_unknown_form_is_refused() -> None:
 
 
 def test_a_site_without_offset_in_its_images_tells_the_time_by_its_own_zone() -> None:
-    from zoneinfo import ZoneInfo
-
     one = signed("chest")
     headers = {uid: deepcopy(h) for uid, h in one.source.headers.items()}
     for header in headers.values():
@@ -461,3 +465,36 @@ def test_a_site_without_offset_in_its_images_tells_the_time_by_its_own_zone() ->
     source = replace(one.source, headers=headers, options=options)
     sr = made(replace(one, source=source), "sr")["sr"]
     assert (sr.ContentTime, "TimezoneOffsetFromUTC" in sr) == ("183015", False)
+
+
+def test_frames_of_a_multi_frame_image_are_marked_by_their_numbers(tmp_path: Path) -> None:
+    """Four frames from head to foot, of which a volume has its slices the other way round."""
+    path = enhanced_file(tmp_path / "a.dcm", [axial(10.0 * n, n) for n in (4, 3, 2, 1)])
+    header = pydicom.dcmread(path, stop_before_pixels=True)
+    header.FrameOfReferenceUID = "1.2.4.8"
+    one = signed("brain")
+    (volume,) = study(tmp_path).volumes
+    assert volume.frame_numbers == (4, 3, 2, 1)
+    labels = np.zeros(volume.shape_zyx, dtype=np.uint8)
+    labels[0, 3, 5] = 1  # the lowest slice, which is frame 4
+    drawn = LabelMap.from_array("brain-lesion", volume.sha256, ("lesion",), labels)
+    made_up = replace(one.source.study, uid=str(header.StudyInstanceUID), volumes=(volume,))
+    source = replace(one.source, study=made_up, headers={volume.sop_uids[0]: header})
+    own = ObjectReference(
+        form="seg",
+        study_uid=made_up.uid,
+        series_uid="1.2.4.7",
+        sop_class_uid=SEG_STORAGE,
+        sop_uid="1.2.4.6",
+        segmented=Segmented(
+            name="brain-lesion", volume=volume, labels=drawn.labels, drawn=drawn, model="mr-test"
+        ),
+    )
+    seg = segmentation(one.report, source, own)
+    read = hd.seg.Segmentation.from_dataset(seg)
+    pixels = read.get_pixels_by_source_frame(
+        volume.sop_uids[0], [1, 2, 3, 4], assert_missing_frames_are_empty=True
+    )
+    assert np.argwhere(pixels[..., 0]).tolist() == [[3, 3, 5]]
+    (frame,) = seg.PerFrameFunctionalGroupsSequence
+    assert frame.PlanePositionSequence[0].ImagePositionPatient == [-30, -40, 10]
