@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from medmm.config.entries import (
     CriticalEntry,
+    DicomEntry,
     DictationEntry,
     IdentifierEntry,
     ReaderEntry,
@@ -19,6 +20,7 @@ from medmm.config.sign_in import SignInEntry, safe_address
 
 __all__ = [
     "CriticalEntry",
+    "DicomEntry",
     "DictationEntry",
     "IdentifierEntry",
     "ReaderEntry",

@@ -26,6 +26,7 @@ from medmm.imaging.dicom import files as dicom_files
 from medmm.imaging.gate import rules as gate_rules
 from medmm.imaging.mr import physics as mr_physics
 from medmm.imaging.mr import sequence_roles, series_selection, slice_grouping
+from tests.docs.conformance_dicom import dicom_out_md
 from tests.docs.conformance_out import fhir_out_md
 
 MOVING = ("MPEG", "Fragmentable MPEG", "HEVC", "SMPTE", "JPIP")
@@ -49,6 +50,7 @@ def conformance_md() -> str:
         _fhir(),
         _identity(),
         fhir_out_md(),
+        dicom_out_md(),
     )
     return "\n".join(parts)
 

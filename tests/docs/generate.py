@@ -19,6 +19,7 @@ from medmm.acceptance.metrics import share
 from medmm.acceptance.promises import ALARM_BURDEN, least_studies, upper
 from medmm.config import (
     CriticalEntry,
+    DicomEntry,
     DictationEntry,
     IdentifierEntry,
     ReaderEntry,
@@ -105,6 +106,7 @@ def configuration_md() -> str:
         nested = isinstance(
             field.default,
             CriticalEntry
+            | DicomEntry
             | DictationEntry
             | IdentifierEntry
             | ServerEntry
@@ -142,6 +144,14 @@ def configuration_md() -> str:
         ]
         for n, f in SignInEntry.model_fields.items()
     ]
+    dicom = [
+        [
+            f"`{n}`",
+            "unset" if f.default is None else f"`{f.default}`",
+            f"`MEDMM_DICOM__{n.upper()}`",
+        ]
+        for n, f in DicomEntry.model_fields.items()
+    ]
     dictation = [
         [
             f"`{n}`",
@@ -159,6 +169,15 @@ def configuration_md() -> str:
         + readers
         + "\n"
         + table(["key of `identifiers`", "default", "variable"], identifiers)
+        + "\n"
+        + table(
+            [
+                "key of `dicom` ([conformance](conformance.md#dicom-reports))",
+                "default",
+                "variable",
+            ],
+            dicom,
+        )
         + "\n"
         + table(["key of `store`", "default", "variable"], store)
         + "\n"

@@ -66,9 +66,7 @@ def report_pdf(
     lines = [line for one in paragraphs for line in _lines(one)]
     pages = list(_pages(lines))
     buffer = io.BytesIO()
-    canvas = Canvas(
-        buffer, pagesize=A4, invariant=1, pageCompression=1, initialFontName=REGULAR
-    )
+    canvas = Canvas(buffer, pagesize=A4, invariant=1, pageCompression=1, initialFontName=REGULAR)
     canvas.setTitle("Radiology report")
     canvas.setProducer("medmm")
     for number, page in enumerate(pages, start=1):

@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from medmm.assistant import Assistant
-from medmm.config.entries import DicomEntry
+from medmm.config import DicomEntry
 from medmm.domain.errors import InputError, IntegrityError, PermissionDenied
 from medmm.domain.reading import Mask, Reading
 from medmm.domain.report import Reader as Person
