@@ -1,4 +1,4 @@
-"""CPU of writing a signed report: a chest report in every form, and a segmentation of 155 slices.
+"""CPU of writing a signed report in every form, and a segmentation of 155 slices.
 
 Run from the repository root: `python benchmarks/report_files.py`. Prints milliseconds of CPU of the
 process, warm (the median of several), beside the targets.

@@ -1,4 +1,4 @@
-"""The DICOM headers of a study's images, for what is made of them and sent back beside them."""
+"""The DICOM headers of a study's images, for what is sent back beside them."""
 
 from __future__ import annotations
 

@@ -75,13 +75,17 @@ def _source(house: House, printed: Printed) -> delivery.SourceStudy:
     """
     study, dicom, zone = printed.study, house.settings.dicom, house.settings.site_time_zone
     versions = printed.versions or (printed.report,)
+    reading = house.store.case_file(printed.report.case_id).reading
     read = {image.volume_sha256 for version in versions for image in version.images_read}
+    if reading is not None:
+        read |= {label_map.volume_sha256 for label_map in reading.label_maps}
+        read |= {mask.image.volume_sha256 for mask in reading.masks if mask.image}
     volumes = [v for v in study.volumes if v.sha256 in read] or study.volumes
     networks = dict.fromkeys(model for version in versions for model in version.models)
     return delivery.SourceStudy(
         study=study,
         headers=imaging.source_headers(volumes, house.store.object_path),
-        reading=house.store.case_file(printed.report.case_id).reading,
+        reading=reading,
         models=tuple(
             delivery.ModelEquipment(identity=one, manufacturer="medmm")
             if models.is_packaged(one.name)

@@ -1,4 +1,4 @@
-"""Signed reports as DICOM: structured report, segmentations, key objects, encapsulated PDF.
+"""Signed reports as DICOM: structured report, segmentations, key objects, page as PDF.
 
 Every object is made anew from the report alone, with the same UIDs and the same times.
 """

@@ -1,4 +1,4 @@
-"""Coded concepts of DICOM objects: the vocabulary's, context groups', and the project's own.
+"""Coded concepts of DICOM objects: the vocabulary's, context groups', our own.
 
 Source: DICOM PS3.16, context groups by their CID; section 8 (coding schemes: one that begins with
 99 is local). What the vocabulary has no code for travels under `LOCAL` with its name as code.

@@ -238,20 +238,19 @@ class Tree:
                 identifier=f"{self.report.root}/{group.key}",
             ),
             "finding_type": coded.finding_code(finding.finding or "") if finding else None,
-            "finding_sites": [self._site(group)],
+            "finding_sites": self._sites(group),
             "algorithm_id": algorithm_in_tree(model) if model else None,
             "measurements": [_number(of) for _, of in group.measured],
             "qualitative_evaluations": evaluations,
         }
 
-    def _site(self, group: Group) -> FindingSite:
+    def _sites(self, group: Group) -> list[FindingSite]:
+        """Name the structure that was measured, else the part of the body that the study is of."""
         measured_of = [coded.measurement_site(of.name) for _, of in group.measured]
         site = next(filter(None, measured_of), None)
-        side = group.first.side
-        return FindingSite(
-            anatomic_location=site or coded.BODY_PARTS[self.source.study.body_part],
-            laterality=coded.SIDES[side] if side else None,
-        )
+        site = site or coded.BODY_PARTS.get(self.source.study.body_part)
+        side = coded.SIDES[group.first.side] if group.first.side else None
+        return [FindingSite(anatomic_location=site, laterality=side)] if site else []
 
     def _model(self, group: Group) -> ModelEquipment | None:
         """Find the network that a group rests on; None of what a person saw."""

@@ -38,7 +38,7 @@ def encapsulated_pdf(
     made.RecognizableVisualFeatures = "NO"
     made.DocumentTitle = f"{TITLE}, version {report.version}"
     made.ConceptNameCodeSequence = [_title()]
-    made.SourceInstanceSequence = [_source(header) for header in evidence_of(report, source)]
+    made.SourceInstanceSequence = [_source(header) for header in evidence_of(source)]
     made.MIMETypeOfEncapsulatedDocument = "application/pdf"
     made.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
     made.EncapsulatedDocumentLength = len(pdf)

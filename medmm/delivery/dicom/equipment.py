@@ -1,10 +1,12 @@
-"""Who made a report: the signing person, the networks and medmm, with the same values everywhere.
+"""Who made a report: person, networks and medmm, with the same values everywhere.
 
 Source: IHE AI Results Rev. 1.3, RAD TF-3 6.5.3.1 and table 6.5.3.1-1 (what Contributing Equipment
 Sequence says of an algorithm is said alike in the content tree and in segmentations).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from highdicom import AlgorithmIdentificationSequence, ContributingEquipment
 from highdicom.sr import (
@@ -22,11 +24,20 @@ from medmm.domain.report import Reader
 from medmm.domain.version import __version__
 
 MANUFACTURER = MODEL_NAME = "medmm"
+OF_SCANNER = (
+    "Manufacturer",
+    "ManufacturerModelName",
+    "DeviceSerialNumber",
+    "SoftwareVersions",
+    "InstitutionName",
+    "InstitutionalDepartmentName",
+    "StationName",
+)
 LONGEST_NAME = 62  # of a component group of PN, with the caret that marks a single component
 
 
 def person_name(reader: Reader) -> str:
-    """Write a reader's name as PN: one component, since nothing says which part is the family's."""
+    """Write a reader's name as PN: one component, since nothing tells its parts apart."""
     name = clean(reader.name) or reader.id
     return name.translate(str.maketrans("^=\\", "   "))[:LONGEST_NAME].strip() + "^"
 
@@ -72,13 +83,24 @@ def algorithm_of_segments(model: ModelEquipment) -> AlgorithmIdentificationSeque
     )
 
 
-def contributing(source: SourceStudy) -> list[ContributingEquipment]:
+def contributing(source: SourceStudy) -> list[Dataset]:
     """List the scanner and every network that the object rests on."""
-    found = []
-    header = source.first
-    if header.get("Manufacturer"):
-        found.append(ContributingEquipment.for_image_acquisition(header))
-    return [*found, *(_model(model) for model in source.models)]
+    return [*_scanner(source.first), *(_model(model) for model in source.models)]
+
+
+def _scanner(header: Dataset) -> Iterator[Dataset]:
+    """Yield what acquired the images, with its elements as they are; nothing without a maker."""
+    if not header.get("Manufacturer"):
+        return
+    item = Dataset()
+    for keyword in OF_SCANNER:
+        if keyword in header:
+            item.add(header[keyword])
+    code, purpose = codes.DCM.AcquisitionEquipment, Dataset()
+    purpose.CodeValue, purpose.CodingSchemeDesignator = code.value, code.scheme_designator
+    purpose.CodeMeaning = code.meaning
+    item.PurposeOfReferenceCodeSequence = [purpose]
+    yield item
 
 
 def _model(model: ModelEquipment) -> ContributingEquipment:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
 from pydicom.dataset import Dataset
 
 from medmm.delivery.dicom.equipment import set_equipment
 from medmm.delivery.dicom.source_study import SourceStudy
 from medmm.domain.report import SignedReport
-from medmm.domain.study import Volume
 
-# highdicom takes these apart and refuses values that no standard knows; they are copied afterwards
-TAKEN_APART = ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime")
+# highdicom takes these apart, refuses values that no standard knows, and warns with a name in its
+# words; they are copied afterwards, as they are.
+TAKEN_APART = ("PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime")
+# A log of ours must never hold text of a record.
+logging.getLogger("highdicom").setLevel(logging.CRITICAL + 1)
 
 
 def evidence(header: Dataset) -> Dataset:
@@ -20,12 +24,9 @@ def evidence(header: Dataset) -> Dataset:
     return header
 
 
-def evidence_of(report: SignedReport, source: SourceStudy) -> list[Dataset]:
-    """List the images that a report rests on, or all of the study where it does not say which."""
-    read = [source.study.volume(image.volume_sha256) for image in report.images_read]
-    volumes: list[Volume] = [v for v in read if v is not None] or list(source.study.volumes)
-    uids = [uid for volume in volumes for uid in volume.sop_uids]
-    return [evidence(source.header(uid)) for uid in dict.fromkeys(uids)]
+def evidence_of(source: SourceStudy) -> list[Dataset]:
+    """List the images that a report rests on: those whose headers the verb resolved."""
+    return [evidence(source.header(uid)) for uid in source.headers]
 
 
 def finished(made: Dataset, report: SignedReport, source: SourceStudy) -> Dataset:

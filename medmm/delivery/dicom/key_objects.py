@@ -1,4 +1,4 @@
-"""Key Object Selections: the images that a report cites, and the note that rejects its objects.
+"""Key Object Selections: images that a report cites, the note that rejects its objects.
 
 Source: DICOM PS3.3 C.17.6 (Key Object Document), PS3.16 TID 2010; IHE Imaging Object Change
 Management (RAD TF-3 4.66.4.1.3): what is rejected for reasons of patient safety is shown no more.
@@ -36,7 +36,7 @@ IMAGES = (SegmentationStorage, LABEL_MAP_STORAGE)  # of what a report sends
 
 
 def cited(report: SignedReport, source: SourceStudy) -> tuple[FrameReference, ...]:
-    """List the pictures that a report cites: films with a region, and the middle slice of a place.
+    """List the pictures that a report cites: films with a region, middle slices of places.
 
     Of a report that cites none it is the middle of every stack, and every film, that was read.
     """
@@ -134,7 +134,7 @@ def _with_patient(stub: Dataset, header: Dataset) -> Dataset:
 def _selection(
     title: Code, report: SignedReport, source: SourceStudy, of: Sequence[Dataset], words: str
 ) -> KeyObjectSelection:
-    """Begin a selection with title, observers and description; what it selects is still to come."""
+    """Begin a selection with title, observer and description, still without its objects."""
     made = KeyObjectSelection(
         title,
         of,

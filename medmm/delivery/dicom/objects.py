@@ -6,6 +6,7 @@ names the structured report that it replaces; a withdrawn one is a note that rej
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -30,8 +31,10 @@ from medmm.delivery.dicom.segmented import objection, segmented, unsent
 from medmm.delivery.dicom.source_study import SourceStudy
 from medmm.delivery.dicom.structured_report import structured_report
 from medmm.delivery.pdf.page import report_pdf
-from medmm.domain.errors import InputError
+from medmm.domain.errors import InputError, StateError
 from medmm.domain.report import SignedReport
+
+_AS_STATED = threading.Lock()  # pydicom's setting is the process's, and is not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +66,15 @@ def dicom_objects(
     """
     if unknown := sorted(set(forms) - set(FORMS)):
         raise InputError(f"no form {unknown[0]!r}", remedy=f"use one of {', '.join(FORMS)}")
+    if not source.headers:
+        raise StateError(
+            "the study keeps no DICOM header of its images",
+            remedy="DICOM objects are made of studies that came as DICOM alone",
+            report=report.id,
+        )
     up_to = [version for version in versions if version.version <= report.version] or [report]
     wanted = [one for one in references(report, source) if one.form in forms or report.withdrawn]
-    with disable_value_validation():  # what the images state is copied as it is
+    with _AS_STATED, disable_value_validation():  # what the images state is copied as it is
         return tuple(
             DicomObject(
                 name=_name(one),

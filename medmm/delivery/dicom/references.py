@@ -67,7 +67,7 @@ def references(report: SignedReport, source: SourceStudy) -> tuple[ObjectReferen
             for number, one in enumerate(sent(report, source), start=1)
         ),
         _reference(report, KEY_OBJECT, KeyObjectSelectionDocumentStorage),
-        _reference(report, PDF, EncapsulatedPDFStorage),
+        _reference(report, PDF, EncapsulatedPDFStorage, source=source),
     )
 
 
@@ -95,9 +95,13 @@ def _reference(
     sop_class_uid: str,
     of: Segmented | None = None,
     number: int = 1,
+    source: SourceStudy | None = None,
 ) -> ObjectReference:
+    """Name an object; a page that names the patient anew is another one than before."""
     names = (report.study.uid, report.id, form)
-    what = (of.name, of.volume.sha256, sop_class_uid) if of is not None else ()
+    what: list[str] = [of.name, of.volume.sha256, sop_class_uid] if of is not None else []
+    if source is not None and source.restated_entry is not None:
+        what.append(f"restated {source.restated_entry}")
     return ObjectReference(
         form=form,
         study_uid=report.study.uid,

@@ -30,6 +30,7 @@ from medmm.delivery.dicom.references import (
 from medmm.delivery.dicom.segmented import Segmented
 from medmm.delivery.dicom.source_study import NOT_STATED, ModelEquipment, SourceStudy
 from medmm.delivery.dicom.uids import uid_of
+from medmm.domain.errors import needed
 from medmm.domain.grid import source_frames
 from medmm.domain.reading import ModelIdentity
 from medmm.domain.report import SignedReport
@@ -44,16 +45,14 @@ def segmentation(report: SignedReport, source: SourceStudy, own: ObjectReference
     Args:
         own: of the segmentation; it names what it is made of, which has no `objection`.
     """
-    one = own.segmented
-    if one is None:
-        raise TypeError("the reference names nothing to segment")
+    one = needed(own.segmented, "what a segmentation is made of", sop_uid=own.sop_uid)
     kind = SegmentationTypeValues.BINARY
     if own.sop_class_uid == LABEL_MAP_STORAGE:
         kind = SegmentationTypeValues.LABELMAP
     images = [evidence(header) for header in source.volume_headers(one.volume)]
     measures = _measures(one, images[0])
     for image in images:
-        if "SliceThickness" not in image:  # highdicom asks for it; see below
+        if _thickness_mm(image) is None:  # highdicom asks for it; see below
             image.SliceThickness = 1.0
     made = Segmentation(
         source_images=images,
@@ -113,10 +112,18 @@ def _measures(one: Segmented, header: Dataset) -> PixelMeasuresSequence | None:
         return None
     across_mm = one.volume.spacing_z_mm
     return PixelMeasuresSequence(
-        [float(distance) for distance in header.PixelSpacing],
-        float(header.SliceThickness) if header.get("SliceThickness") else across_mm,
+        needed(one.volume.spacing_yx_mm, "the spacing of a volume", label_map=one.name),
+        _thickness_mm(header) or across_mm,
         across_mm,
     )
+
+
+def _thickness_mm(header: Dataset) -> float | None:
+    """Read Slice Thickness (0018,0050); None if it is missing, malformed or 0."""
+    try:
+        return float(header.get("SliceThickness") or 0) or None
+    except (TypeError, ValueError):
+        return None
 
 
 def _as_projection(made: Dataset, one: Segmented, source: SourceStudy) -> None:

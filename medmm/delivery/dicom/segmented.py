@@ -1,4 +1,4 @@
-"""Which label maps and outlines of a reading a signed report rests on, each one segmentation.
+"""Which label maps and outlines a signed report rests on, each one segmentation.
 
 What a reader rejected, or what no statement came of, does not leave: a segmentation in a PACS looks
 like a result whoever reads it.
@@ -93,7 +93,9 @@ def objection(one: Segmented, source: SourceStudy) -> str | None:
         return "none of its labels has a voxel"
     if one.overlapping:
         return None
-    if volume.affine_lps_mm is None or not header.get("FrameOfReferenceUID"):
+    if None in (volume.affine_lps_mm, volume.spacing_yx_mm) or not header.get(
+        "FrameOfReferenceUID"
+    ):
         return "its images don't state their place in the patient"
     frames = len(volume.frame_numbers) or len(volume.sop_uids)
     return None if frames == volume.shape_zyx[0] else "its slices don't name their images"

@@ -1,4 +1,4 @@
-"""What the DICOM objects of a report are made from beside the report, as the verb resolves it."""
+"""What the DICOM objects of a report are made from, as the verb resolves it."""
 
 from __future__ import annotations
 

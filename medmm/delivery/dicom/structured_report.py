@@ -33,7 +33,7 @@ def structured_report(
     own = next(one for one in objects if one.form == SR)
     organization = source.options.verifying_organization
     made = Comprehensive3DSR(
-        evidence=[*evidence_of(report, source), *(one.stub() for one in objects if one.segmented)],
+        evidence=[*evidence_of(source), *(one.stub() for one in objects if one.segmented)],
         content=measurement_report(report, source, objects),
         series_instance_uid=own.series_uid,
         series_number=SERIES_NUMBERS[SR],

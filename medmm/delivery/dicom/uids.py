@@ -1,4 +1,4 @@
-"""UIDs that a report's objects keep: sent again they are the same objects, not further ones.
+"""UIDs that a report's objects keep: sent again they are the same objects.
 
 Source: DICOM PS3.5 B.2 (UUID derived UID), RFC 9562 (UUID of version 5, by name).
 """

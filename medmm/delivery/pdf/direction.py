@@ -1,4 +1,4 @@
-"""A line of text as it is seen: runs that go from right to left turned round, letters joined.
+"""A line as it is seen: runs from right to left turned round, letters joined.
 
 The lines of a report go from left to right and may hold a name in Hebrew or Arabic, with digits
 and brackets. That is the part of the Unicode Bidirectional Algorithm (UAX 9) without marks,
