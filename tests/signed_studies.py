@@ -17,7 +17,7 @@ from medmm.domain.draft import Case, Section
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.procedures import procedure_of
-from medmm.domain.reading import Mask, Reading
+from medmm.domain.reading import Mask, ModelIdentity, Reading
 from medmm.domain.report import Accept, CaseFile, CaseState, Edit, SignedReport
 from medmm.domain.study import Modality, Study, Volume
 from medmm.drafting import RuleWriter
@@ -49,6 +49,7 @@ PATIENT: dict[str, Any] = {
     "ManufacturerModelName": "ZZ 1",
     "TimezoneOffsetFromUTC": "+0100",
 }
+ANATOMY = ModelIdentity(name="anatomy-test", manifest_sha256="3" * 64)
 KINDS = ("chest", "brain", "hippocampus", "heart")
 
 
@@ -198,4 +199,7 @@ def _chest() -> tuple[Study, Reading]:
         Mask.from_array(name, mask, reading.masks[0].image)
         for name, mask in (("lungs", lungs), ("heart", heart))
     )
-    return study, replace(reading, masks=masks)
+    ratio = replace(reading.measurements[0], model=ANATOMY.name)
+    return study, replace(
+        reading, masks=masks, models=(*reading.models, ANATOMY), measurements=(ratio,)
+    )

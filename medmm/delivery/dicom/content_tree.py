@@ -37,7 +37,12 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from medmm.delivery.dicom import codes as coded
-from medmm.delivery.dicom.equipment import algorithm_in_tree, device_observer, person_observer
+from medmm.delivery.dicom.equipment import (
+    algorithm_in_tree,
+    device_observer,
+    observing,
+    person_observer,
+)
 from medmm.delivery.dicom.references import SEG, ObjectReference
 from medmm.delivery.dicom.segmented import Segmented, extents_of
 from medmm.delivery.dicom.source_study import ModelEquipment, SourceStudy
@@ -98,8 +103,8 @@ def measurement_report(
     content = ContentSequence()
     content.extend(LanguageOfContentItemAndDescendants(ENGLISH))
     content.extend(ObservationContext(person_observer(report.signed_by, source)))
-    for model in source.models:
-        content.extend(device_observer(model))
+    if (device := observing(source)) is not None:
+        content.extend(device_observer(device))
     content.append(
         CodeContentItem(
             codes.DCM.ProcedureReported,

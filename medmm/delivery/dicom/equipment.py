@@ -20,6 +20,7 @@ from pydicom.sr.codedict import codes
 
 from medmm.delivery.dicom.source_study import ModelEquipment, SourceStudy
 from medmm.domain.plain_text import clean
+from medmm.domain.reading import ModelIdentity
 from medmm.domain.report import Reader
 from medmm.domain.version import __version__
 
@@ -53,8 +54,24 @@ def person_observer(reader: Reader, source: SourceStudy) -> ObserverContext:
     )
 
 
+# medmm itself, which brings several networks together
+MEDMM = ModelEquipment(
+    identity=ModelIdentity(name=MODEL_NAME, manifest_sha256=__version__), manufacturer=MANUFACTURER
+)
+
+
+def observing(source: SourceStudy) -> ModelEquipment | None:
+    """Find what observed beside the reader: the network that read; of several medmm as a whole.
+
+    TID 1004 has room for one device. Which network found what stands with each finding.
+    """
+    if len(source.models) > 1:
+        return MEDMM
+    return source.models[0] if source.models else None
+
+
 def device_observer(model: ModelEquipment) -> ObserverContext:
-    """Name a network that read (TID 1004)."""
+    """Name what observed as a device (TID 1004)."""
     return ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
@@ -85,7 +102,8 @@ def algorithm_of_segments(model: ModelEquipment) -> AlgorithmIdentificationSeque
 
 def contributing(source: SourceStudy) -> list[Dataset]:
     """List the scanner and every network that the object rests on."""
-    return [*_scanner(source.first), *(_model(model) for model in source.models)]
+    whole = [MEDMM] if observing(source) is MEDMM else []
+    return [*_scanner(source.first), *(_model(model) for model in (*source.models, *whole))]
 
 
 def _scanner(header: Dataset) -> Iterator[Dataset]:
@@ -109,7 +127,9 @@ def _model(model: ModelEquipment) -> ContributingEquipment:
         purpose_of_reference=codes.DCM.ProcessingEquipment,
         manufacturer_model_name=model.name,
         software_versions=model.version,
-        contribution_description="Network that read the images",
+        contribution_description="Software that brought the networks together"
+        if model is MEDMM
+        else "Network that read the images",
     )
     item.DeviceUID = model.device_uid
     return item

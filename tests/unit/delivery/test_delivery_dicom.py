@@ -143,6 +143,23 @@ def test_the_networks_are_the_processing_equipment_with_the_values_of_tree_and_s
     )
 
 
+def test_of_several_networks_medmm_is_the_device_and_each_stands_with_what_it_found() -> None:
+    """TID 1004 has room for one device observer."""
+    sr = made(signed("chest"), "sr")["sr"]
+    assert [v for n, v in said(sr, "TEXT") if n == "Device Observer Name"] == ["medmm"]
+    named = [i.ManufacturerModelName for i in sr.ContributingEquipmentSequence]
+    assert named == ["ZZ 1", "chest-test", "anatomy-test", "medmm"]
+    (device,) = [v for n, v in said(sr, "UIDREF") if n == "Device Observer UID"]
+    assert device == sr.ContributingEquipmentSequence[3].DeviceUID
+    of = {}
+    for group in items(sr, "CONTAINER"):
+        if name_of(group) == "Measurement Group":
+            algorithms = [v for n, v in said(group, "TEXT") if n == "Algorithm Name"]
+            of[(said(group, "NUM") or said(group, "CODE"))[0][1]] = algorithms
+    assert of["Pleural effusion"] == ["chest-test"]
+    assert of["0.54"] == ["anatomy-test"]
+
+
 def test_another_training_is_another_device() -> None:
     (model,) = signed("brain").source.models
     trained = replace(model, identity=replace(model.identity, manifest_sha256="2" * 64))
