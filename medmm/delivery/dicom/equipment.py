@@ -61,7 +61,7 @@ MEDMM = ModelEquipment(
 
 
 def observing(source: SourceStudy) -> ModelEquipment | None:
-    """Find what observed beside the reader: the network that read; of several medmm as a whole.
+    """Find what observed beside the reader: the network that read; of several medmm itself.
 
     TID 1004 has room for one device. Which network found what stands with each finding.
     """

@@ -228,6 +228,34 @@ def test_values_that_no_standard_knows_are_copied_and_missing_ones_are_empty() -
         assert shared.PixelMeasuresSequence[0].SliceThickness == 8.0, "as its slices are apart"
 
 
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+        ("ISO_IR 144", "Щербакова^Анна"),
+        ("ISO_IR 126", "Διονυσιος"),
+        ("ISO_IR 138", "שרון^דבורה"),
+        ("ISO_IR 127", "قباني^لنزار"),
+        ("GB18030", "Wang^XiaoDong=王^小东"),
+    ],
+)
+def test_names_of_every_script_arrive_whole_and_in_no_warning(
+    charset: str | list[str], name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The objects are in UTF-8, whatever the images are in; one name has a single component."""
+    one = signed("chest")
+    headers = {}
+    for uid, header in one.source.headers.items():
+        stored = deepcopy(header)
+        stored.SpecificCharacterSet, stored.PatientName = charset, name
+        buffer = BytesIO()
+        pydicom.dcmwrite(buffer, stored, implicit_vr=False, little_endian=True)
+        headers[uid] = pydicom.dcmread(BytesIO(buffer.getvalue()), force=True)
+    for each in made(replace(one, source=replace(one.source, headers=headers))).values():
+        assert (str(each.PatientName), each.SpecificCharacterSet) == (name, "ISO_IR 192")
+    assert name.split("^")[0] not in caplog.text
+
+
 def test_times_are_those_of_the_signature_by_the_clock_of_the_images() -> None:
     one = signed("chest")  # whose images state +0100
     for each in made(one).values():
