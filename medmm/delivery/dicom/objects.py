@@ -34,6 +34,8 @@ from medmm.delivery.pdf.page import report_pdf
 from medmm.domain.errors import InputError, StateError
 from medmm.domain.report import SignedReport
 
+# What highdicom and pydicom raise of headers that they can't take apart
+LIBRARY_ERRORS = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError)
 _AS_STATED = threading.Lock()  # pydicom's setting is the process's, and is not counted
 
 
@@ -79,7 +81,7 @@ def dicom_objects(
             DicomObject(
                 name=_name(one),
                 reference=one,
-                content=_file(_made(one, report, up_to, source)),
+                content=_content(one, report, up_to, source),
             )
             for one in wanted
         )
@@ -106,7 +108,8 @@ def notices(report: SignedReport, source: SourceStudy) -> Iterator[str]:
     if source.restated_entry is not None:
         yield (
             "DICOM: the patient's identity was stated anew after the report was signed (audit "
-            f"entry {source.restated_entry}); the objects name the patient as the images do."
+            f"entry {source.restated_entry}): the objects name the patient as the images do, the "
+            "page as is stated now."
         )
 
 
@@ -136,9 +139,25 @@ def _name(one: ObjectReference) -> str:
     return f"{one.form}-{one.number}" if several else one.form
 
 
-def _file(made: Dataset) -> bytes:
+def _content(
+    one: ObjectReference,
+    report: SignedReport,
+    versions: Sequence[SignedReport],
+    source: SourceStudy,
+) -> bytes:
+    """Make an object as the bytes of a file.
+
+    Raises: InputError if the libraries can't make it of the images' headers.
+    """
     buffer = BytesIO()
-    made.save_as(buffer, enforce_file_format=True)
+    try:
+        _made(one, report, versions, source).save_as(buffer, enforce_file_format=True)
+    except LIBRARY_ERRORS as error:
+        raise InputError(
+            f"no {one.form} can be made of the headers of the images: {type(error).__name__}",
+            remedy="leave this form out, and send the study as it came from its scanner",
+            report=report.id,
+        ) from error
     return buffer.getvalue()
 
 

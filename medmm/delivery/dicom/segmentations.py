@@ -73,7 +73,7 @@ def segmentation(report: SignedReport, source: SourceStudy, own: ObjectReference
         transfer_syntax_uid=ExplicitVRLittleEndian,
         specific_character_set="ISO_IR 192",
     )
-    if one.overlapping:
+    if one.projection:
         _as_projection(made, one, source)
     elif measures is not None:
         made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = measures
@@ -106,7 +106,7 @@ def _measures(one: Segmented, header: Dataset) -> PixelMeasuresSequence | None:
     highdicom makes no object without one; that of a film is taken off again. Where the images state
     no thickness, a voxel of the labels is as thick as its slices are apart.
     """
-    if one.overlapping:
+    if one.projection:
         return PixelMeasuresSequence((1.0, 1.0), 1.0)
     if one.volume.frame_numbers:  # in the functional groups of the image
         return None

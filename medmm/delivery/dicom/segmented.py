@@ -29,6 +29,7 @@ class Segmented:
     Attributes:
         model: name of the network that drew it; None if the reading names none.
         sides: the patient's side of a label, where known.
+        projection: whether the image is a film, which has no place in the patient.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Segmented:
     drawn: LabelMap | tuple[Mask, ...]
     model: str | None = None
     sides: tuple[tuple[str, Side], ...] = ()
+    projection: bool = False
 
     @property
     def overlapping(self) -> bool:
@@ -91,7 +93,7 @@ def objection(one: Segmented, source: SourceStudy) -> str | None:
         return "its grid is not that of its image"
     if len(one.empty()) == len(one.labels):
         return "none of its labels has a voxel"
-    if one.overlapping:
+    if one.projection:
         return None
     if None in (volume.affine_lps_mm, volume.spacing_yx_mm) or not header.get(
         "FrameOfReferenceUID"
@@ -136,11 +138,15 @@ def _label_maps(report: SignedReport, source: SourceStudy, reading: Reading) -> 
                 drawn=label_map,
                 model=_model_of(label_map, reading),
                 sides=tuple(dict.fromkeys((e.label, e.side) for e in of_map if e.side)),
+                projection=source.study.modality is Modality.RADIOGRAPH,
             )
 
 
 def _model_of(label_map: LabelMap, reading: Reading) -> str | None:
-    """Name the network whose finding or measurement names places in the label map."""
+    """Name the network whose finding or measurement names places in the label map.
+
+    Where none does, it is that by whose name an added model calls its own.
+    """
     named = [
         (m.model, extent)
         for m in (*reading.measurements, *reading.other_measurements)
@@ -152,7 +158,9 @@ def _model_of(label_map: LabelMap, reading: Reading) -> str | None:
         if f.extent is not None
     ]
     key = (label_map.name, label_map.volume_sha256)
-    return next((m for m, e in named if m and (e.label_map, e.volume_sha256) == key), None)
+    of_places = (m for m, e in named if m and (e.label_map, e.volume_sha256) == key)
+    called = (m.name for m in reading.models if f"{label_map.name} ".startswith(f"{m.name} "))
+    return next(of_places, next(called, None))
 
 
 def _outlines(report: SignedReport, source: SourceStudy, reading: Reading) -> Iterator[Segmented]:
@@ -177,4 +185,5 @@ def _outlines(report: SignedReport, source: SourceStudy, reading: Reading) -> It
                 labels=tuple(mask.name for mask in masks),
                 drawn=tuple(masks),
                 model=next((m.model for m in made if m.model), None),
+                projection=True,
             )

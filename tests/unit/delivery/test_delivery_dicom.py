@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 from medmm.delivery.dicom.objects import dicom_objects, notices
 from medmm.delivery.dicom.references import LABEL_MAP_STORAGE, ObjectReference, references
 from medmm.delivery.dicom.segmentations import segmentation
-from medmm.delivery.dicom.segmented import Segmented
+from medmm.delivery.dicom.segmented import Segmented, objection
 from medmm.delivery.dicom.source_study import DicomOptions
 from medmm.domain.draft import Section
 from medmm.domain.errors import InputError, StateError
@@ -494,6 +494,37 @@ def test_a_study_that_was_not_kept_as_dicom_has_no_objects() -> None:
     one = signed("brain")
     with pytest.raises(StateError, match="no DICOM header"):
         made(replace(one, source=replace(one.source, headers={})))
+
+
+def test_headers_that_no_object_can_be_made_of_are_refused_without_their_words() -> None:
+    one = signed("brain")
+    headers = {uid: deepcopy(h) for uid, h in one.source.headers.items()}
+    for header in headers.values():
+        del header.ImageOrientationPatient
+    with pytest.raises(InputError, match="no seg can be made of the headers") as refused:
+        made(replace(one, source=replace(one.source, headers=headers)), "seg")
+    assert "ZZ" not in str(refused.value)
+
+
+def test_a_label_map_of_a_film_is_a_segmentation_without_a_scale() -> None:
+    one = signed("chest")
+    film = one.source.study.volumes[0]
+    labels = np.zeros(film.shape_zyx, dtype=np.uint8)
+    labels[0, 10:20, 5:9] = 1
+    drawn = LabelMap.from_array("added opacity", film.sha256, ("opacity",), labels)
+    of = Segmented(name=drawn.name, volume=film, labels=drawn.labels, drawn=drawn, projection=True)
+    own = ObjectReference(
+        form="seg",
+        study_uid=one.report.study.uid,
+        series_uid="1.2.3.7",
+        sop_class_uid=SEG_STORAGE,
+        sop_uid="1.2.3.6",
+        segmented=of,
+    )
+    assert objection(of, one.source) is None
+    read = hd.seg.Segmentation.from_dataset(segmentation(one.report, one.source, own))
+    pixels = read.get_pixels_by_source_instance([film.sop_uids[0]], combine_segments=True)
+    np.testing.assert_array_equal(pixels, labels)
 
 
 def test_an_unknown_form_is_refused() -> None:
