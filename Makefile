@@ -76,6 +76,7 @@ bench: $(STAMP)  ## speed and memory as ratios within one run
 	$(BIN)/python benchmarks/drafting.py
 	$(BIN)/python benchmarks/mr_study.py
 	$(BIN)/python benchmarks/volume_network.py
+	$(BIN)/python benchmarks/report_files.py
 
 # In an environment of its own: what it brings makes jsonschema, and so every start with MONAI, 2 s slower.
 SBOM := $(VENV)/sbom

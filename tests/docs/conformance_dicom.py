@@ -100,7 +100,7 @@ def dicom_out_md() -> str:
         + table(columns, OBJECTS)
         + "\nPatient and study are those of the images, element by element and as they are written there, values that no standard knows included; text is in UTF-8 (ISO_IR 192). "
         "UIDs are derived (2.25, RFC 9562 version 5) from study, report, version and form, and times are those of the signature by the clock of the images, else of `site_time_zone`, so that "
-        "objects made again are the same to the byte. A study that came as NIfTI has none of them.\n\n"
+        "objects made again by the same release are the same to the byte. A study that came as NIfTI has none of them.\n\n"
         "**Who.** The signing reader is the person observer. With the setting `dicom.verifying_organization` the report is VERIFIED by them; without it it is UNVERIFIED, because the attribute may not be empty, and `medmm publish` says so. "
         "Set it before the first report is sent: a report keeps its UIDs whatever the settings say. Names of readers are one component of PN, because nothing says which part is the family's.\n\n"
         "**By which networks.** Each stands in Contributing Equipment Sequence as (109102, DCM, Processing Equipment), in the groups that rest on it, and in the segments that it drew, with the same values (IHE AI Results 1.3, table 6.5.3.1-1): "
@@ -110,7 +110,7 @@ def dicom_out_md() -> str:
         "**Right to left.** Lines of the page are ordered by the part of UAX 9 without explicit marks, and Arabic letters joined by arabic-reshaper, so Hebrew and Arabic are seen right. Text copied out of the PDF comes in the order in which it is seen. "
         "Other scripts (Chinese, Japanese, Korean, Indic) are not in the font: a mark stands in the place of each character, and the page says so; the elements of the object hold the name.\n\n"
         + table(["in the tree", "choice"], [list(row) for row in CHOICES])
-        + "\nSegments, by label:\n\n"
+        + "\nIn the label map form a segment 0, the background, is described too (Supplement 243): look segments up by number. Outlines of a film may overlap and stay BINARY. Segments, by label:\n\n"
         + table(["label map", "label", "words", "category", "type", "source"], _segments())
         + "\nOther labels have the type of their own name. Findings and measurements in the tree:\n\n"
         + table(["name", "code", "scheme", "meaning"], _codes())
