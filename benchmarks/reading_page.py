@@ -198,7 +198,7 @@ def slices(page: Page) -> list[float]:
 
 
 def session_mb(page: Page, dashboard: Dashboard, cases: list[str]) -> float:
-    """Open cases that were open before in further browsers. Returns: MB of the server for each."""
+    """Open known cases in further browsers. Returns: MB of the server for each."""
     before, browser = dashboard.memory_mb(), page.context.browser
     assert browser is not None
     for number in range(SESSIONS):

@@ -1,4 +1,4 @@
-"""The page of the first dashboard in a browser, read as `reading_page.py` reads the page of now.
+"""The page of the first dashboard in a browser, to hold beside `reading_page.py`.
 
 `python benchmarks/reading_page_beside.py CHECKOUT` keeps the same films and the same MR series with
 the code of a checkout of commit 37d2d81, starts its dashboard, and presses what that page has: a
@@ -45,7 +45,7 @@ WAIT_S = 60
 
 
 def kept(checkout: Path, folder: Path, paths: list[Path]) -> tuple[Path, list[str]]:
-    """Admit and draft the studies with a checkout's code. Returns: settings, ids of the cases."""
+    """Keep the studies with a checkout's code. Returns: settings, ids of the cases."""
     settings = folder / "settings.yaml"
     readers = [{"id": "reader-1", "name": "ZZREADER One", "role": "attending"}]
     settings.write_text(
@@ -61,7 +61,7 @@ def kept(checkout: Path, folder: Path, paths: list[Path]) -> tuple[Path, list[st
 
 
 def changed(page: Page, what: str, before: str) -> float:
-    """Wait until something of the page is there and is another. Returns: the time it was seen."""
+    """Wait until something is there and is another. Returns: the time it was seen."""
     end = time.perf_counter() + WAIT_S
     while time.perf_counter() < end:
         found = str(page.evaluate(what))
@@ -71,7 +71,7 @@ def changed(page: Page, what: str, before: str) -> float:
 
 
 def opened(page: Page, case_id: str) -> float:
-    """Open a case of the sidebar. Returns: milliseconds to the page with its name and picture."""
+    """Open a case of the sidebar. Returns: milliseconds to its name and picture."""
     shown = f"() => document.querySelector('.stMain').innerText.includes('{case_id}') ? 'is' : ''"
     start = time.perf_counter()
     page.locator(f'[class*="st-key-open-{case_id}"] button').click()
@@ -132,7 +132,7 @@ def main() -> None:
 
 
 def measured(page: Page, dashboard: Dashboard, cases: list[str]) -> None:
-    """Read every case and print the figures; the first, which opens the process, is left out."""
+    """Read every case but the first, which opens the process, and print the figures."""
     page.set_default_timeout(WAIT_S * 1000)
     page.goto(dashboard.address)
     *films, head = cases
