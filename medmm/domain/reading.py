@@ -281,8 +281,8 @@ class LabelMap:
 
     def array(self) -> NDArray[np.uint8]:
         """Build the array of label values, shape (slices, rows, columns), uint8."""
-        values, lengths = zip(*self.runs, strict=True)
-        return np.repeat(np.asarray(values, dtype=np.uint8), lengths).reshape(self.shape_zyx)
+        values, lengths = np.asarray(self.runs, dtype=np.int64).T
+        return np.repeat(values.astype(np.uint8), lengths).reshape(self.shape_zyx)
 
     def plane(self, index_z: int) -> NDArray[np.uint8]:
         """Build the label values of one slice, shape (rows, columns), without the others."""

@@ -196,21 +196,44 @@ def overlay_pixels(file: CaseFile, source: str, index_z: int) -> NDArray[np.uint
         of a heat-map 0 to 255 on a grid of its own that covers the picture.
     Raises: InputError if the case has no such overlay or slice.
     """
-    found = _content(file.reading, source) if file.reading is not None else None
+    found = _found(file, source)
     if isinstance(found, LabelMap):
         if 0 <= index_z < found.shape_zyx[0]:
             return found.plane(index_z)
-    elif found is not None and index_z == 0:
-        return (
-            found.array().astype(np.uint8)
-            if isinstance(found, Mask)
-            else np.asarray(found.heat, dtype=np.uint8)
-        )
-    raise InputError(
+    elif index_z == 0:
+        return _flat(found)
+    raise _has_none(file)
+
+
+def overlay_volume(file: CaseFile, source: str) -> NDArray[np.uint8]:
+    """Return the pixels of an overlay on all its slices, as `overlay_pixels` gives those of one.
+
+    Returns: shape (slices, rows, columns); a heat-map and a mask have one slice.
+    Raises: InputError if the case has no such overlay.
+    """
+    found = _found(file, source)
+    return found.array() if isinstance(found, LabelMap) else _flat(found)[np.newaxis]
+
+
+def _flat(found: Mask | Region) -> NDArray[np.uint8]:
+    if isinstance(found, Mask):
+        return found.array().astype(np.uint8)
+    return np.asarray(found.heat, dtype=np.uint8)
+
+
+def _has_none(file: CaseFile) -> InputError:
+    return InputError(
         "the case has no such overlay, or not on this slice",
         remedy="open the case again: its draft may be another one now",
         case=file.case.id,
     )
+
+
+def _found(file: CaseFile, source: str) -> LabelMap | Mask | Region:
+    found = _content(file.reading, source) if file.reading is not None else None
+    if found is None:
+        raise _has_none(file)
+    return found
 
 
 def _content(reading: Reading, source: str) -> LabelMap | Mask | Region | None:

@@ -206,6 +206,7 @@ class ViewerStudy:
             "series": one.series,
             "name": one.name,
             "label": one.label,
+            "source": one.source,
             "url": self.overlay_urls.get(one.id),
             "box_xyxy": list(one.box_xyxy) if one.box_xyxy else None,
             "slices": list(one.slices) if one.slices else None,

@@ -6,10 +6,13 @@ with the problem and the remedy, and never name a patient.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -27,7 +30,7 @@ from medmm.domain.errors import (
 from medmm.domain.study import Volume
 from medmm.domain.version import __version__
 from medmm.presentation.drawn_frame import DrawnAs, drawn_frame
-from medmm.presentation.overlays import overlay_pixels
+from medmm.presentation.overlays import overlay_pixels, overlay_volume
 from medmm.presentation.viewer_data import frame_body
 from medmm.web.browser_cookie import browser_of
 from medmm.web.decoding_threads import DecodingThreads
@@ -37,6 +40,7 @@ from medmm.web.opened_cases import OpenedCases
 # An answer may be kept by this browser alone, and asks here each time whether its link still holds
 CACHE = {"cache-control": "private, no-cache", "vary": "cookie"}
 NOT_KEPT = {"cache-control": "no-store"}
+WHOLE = "all"  # the slice that stands for every one
 GONE = 410  # a kept file is not there any more
 CLOSED = 499  # the browser went away; nobody sees it
 FORMS = {
@@ -136,14 +140,13 @@ class FrameServer:
         return _tagged(asked, (volume.sha256, str(index), repr(drawn)), make)
 
     def _overlay(self, opened: OpenedCases, link: FrameLink, asked: Asked) -> Answer:
-        pixels = overlay_pixels(
-            opened.file(link), link.source, asked.index(asked.query.get("slice", "0"))
-        )
-        rows, columns = pixels.shape
+        file, asked_for = opened.file(link), asked.query.get("slice", "0")
+        if asked_for == WHOLE:
+            return _whole(asked, overlay_volume(file, link.source))
+        pixels = overlay_pixels(file, link.source, asked.index(asked_for))
         body = pixels.tobytes()
-        found = Answer(body=body, headers={"medmm-rows": str(rows), "medmm-columns": str(columns)})
-        digest = hashlib.sha256(body).hexdigest()
-        return _tagged(asked, (digest, str(rows), str(columns)), lambda: found)
+        found = Answer(body=body, headers=_shape(pixels.shape))
+        return _tagged(asked, (_digest(body), repr(pixels.shape)), lambda: found)
 
     def _report(self, opened: OpenedCases, link: FrameLink, asked: Asked) -> Answer:
         if asked.part not in FORMS:
@@ -168,6 +171,27 @@ def _volume(opened: OpenedCases, link: FrameLink) -> Volume:
 
 def _frame_answer(volume: Volume, index: int) -> Answer:
     return Answer(body=frame_body(volume.stored_frame(index)))
+
+
+def _whole(asked: Asked, pixels: NDArray[np.uint8]) -> Answer:
+    """Answer with all slices of an overlay, packed: of a byte a voxel little is left."""
+    body = pixels.tobytes()
+
+    def make() -> Answer:
+        packed = gzip.compress(body, compresslevel=1, mtime=0)
+        return Answer(body=packed, media_type="application/gzip", headers=_shape(pixels.shape))
+
+    return _tagged(asked, (_digest(body), repr(pixels.shape)), make)
+
+
+def _shape(shape: tuple[int, ...]) -> dict[str, str]:
+    """Name the lengths of an array of ([slices,] rows, columns)."""
+    names = ("medmm-columns", "medmm-rows", "medmm-slices")
+    return {name: str(length) for name, length in zip(names, reversed(shape), strict=False)}
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def _tagged(asked: Asked, of: Iterable[str], make: Callable[[], Answer]) -> Answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser
 
 from tests.ui.viewer_page import Series, Site, browser_of, opened, served
-from tests.ui.viewer_sites import IN_PATIENT, film, reading_site
+from tests.ui.viewer_sites import added, film, only, reading_site, spot
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
@@ -33,13 +32,6 @@ def site() -> Iterator[Site]:
         yield site
 
 
-def only(site: Site, *identities: str) -> Site:
-    """The same server, with some of its series told of."""
-    return Site(
-        series=[site.find(one) for one in identities], token=site.token, address=site.address
-    )
-
-
 def marks(tab: Any) -> int:
     """How many pixels of the first pane are drawn over."""
     count: int = tab.page.evaluate(
@@ -52,19 +44,6 @@ def marks(tab: Any) -> int:
         }"""
     )
     return count
-
-
-def spot(picture: NDArray[np.uint8]) -> tuple[float, float]:
-    """Where the bright patch lies, as fractions of the drawn picture (across, down)."""
-    grey = picture[..., 0]
-    rows, columns = np.nonzero(grey >= 235)
-    drawn_rows, drawn_columns = np.nonzero(grey > 8)
-    left, right = drawn_columns.min(), drawn_columns.max()
-    top, bottom = drawn_rows.min(), drawn_rows.max()
-    return (
-        float((columns.mean() - left) / (right - left)),
-        float((rows.mean() - top) / (bottom - top)),
-    )
 
 
 def test_it_opens_in_the_middle_with_letters_and_speaks_only_to_its_server(
@@ -187,17 +166,6 @@ def test_greys_are_those_of_the_standard_within_two_levels(browser: Browser, sit
         assert tab.troubles == []
 
 
-@contextmanager
-def added(site: Site, series: list[Series]) -> Iterator[None]:
-    """Let the server give more series for a while."""
-    site.series.extend(series)
-    try:
-        yield
-    finally:
-        for one in series:
-            site.series.remove(one)
-
-
 def expected(stored: NDArray[np.uint16], told: dict[str, Any]) -> NDArray[np.float64]:
     """Grey of 0 to 1 after PS3.3 C.11.1 and C.11.2."""
     values = stored * told.get("slope", 1.0) + told.get("intercept", 0.0)
@@ -251,79 +219,6 @@ def test_letters_stay_with_the_picture_through_all_turns(browser: Browser, site:
                 assert near[where["H"]], (series.id, key, edges, across, down)
                 assert {"L", "F"} <= set(where)
             tab.press("ArrowRight")
-
-
-def rotated(degrees: float) -> list[list[float]]:
-    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return [[1.5 * cosine, -1.2 * sine, 0], [1.5 * sine, 1.2 * cosine, 0], [0, 0, -4]]
-
-
-VOLUMES = {
-    "axial": [[1.5, 0, 0], [0, 1.2, 0], [0, 0, 4]],
-    "mirrored": [[-1.5, 0, 0], [0, 1.2, 0], [0, 0, 4]],
-    "sagittal": [[0, 0, 4], [1.2, 0, 0], [0, -1.5, 0]],
-    "oblique": rotated(25),
-}
-
-
-def test_the_three_planes_show_the_patch_where_their_letters_say(
-    browser: Browser, site: Site
-) -> None:
-    """A bright block at one corner of a volume lies toward the right letters in every plane."""
-    stack = np.full((12, 64, 80), 300, np.int16)
-    stack[0:7, 0:34, 0:42] = 990  # more than the eighth at the origin: the middle planes cut it
-    volumes = []
-    for name, axes in VOLUMES.items():
-        affine = np.eye(4)
-        affine[:3, :3] = axes
-        told = {**IN_PATIENT, "affine_lps_mm": affine.tolist()}
-        volumes.append(Series(id=name, stored=stack, told=told))
-    with added(site, volumes), opened(browser, only(site, *VOLUMES), size=(620, 538)) as tab:
-        tab.page.locator(".medmm-viewer").focus()
-        for name, axes in VOLUMES.items():
-            tab.wait_slice(6, series=name)
-            tab.press("g")
-            tab.page.locator(f'.pane[data-plane="coronal"][data-series="{name}"]').wait_for()
-            tab.settle(900)
-            toward = np.array(axes) @ np.array([-1, -1, -1])
-            for number in (1, 2, 3, 4):
-                across, down = spot(tab.picture(number))
-                edges = tab.edges(number)
-                for letters, place in ((edges.right, across - 0.5), (edges.bottom, down - 0.5)):
-                    along = float(np.dot(SIDES[letters[0]], toward))
-                    assert np.sign(place) == np.sign(along), (name, number, edges, across, down)
-            tab.press("g")
-            tab.wait_slice(6, series=name)
-            tab.press("ArrowRight")
-        assert tab.troubles == []
-
-
-SIDES = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}  # fmt: skip
-
-
-def test_the_crosshair_links_the_planes_and_the_slices(browser: Browser, site: Site) -> None:
-    with opened(browser, only(site, "t1", "film"), size=(620, 538)) as tab:
-        tab.wait_slice(6)
-        tab.page.locator(".medmm-viewer").focus()
-        tab.press("g")
-        tab.page.locator('.pane[data-plane="coronal"][data-series="t1"]').wait_for()
-        tab.settle(600)
-        before = [tab.pane(number).locator(".slice").inner_text() for number in (1, 2, 3)]
-        box = tab.pane(2).bounding_box()
-        tab.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 + 30)
-        tab.settle(900)
-        after = [tab.pane(number).locator(".slice").inner_text() for number in (1, 2, 3)]
-        assert after != before
-        assert len(set(after)) == 1  # one point in all planes
-        height_mm = float(after[0].split()[-2]) * (1 if " H " in after[0] else -1)
-        slice_index = int(str(tab.pane(4).get_attribute("data-slice")))
-        assert slice_index == round((height_mm + 30) / 4)
-        tab.press("g")
-        tab.wait_slice(slice_index, series="t1")
-        tab.press("ArrowRight")
-        tab.wait_slice(0, series="film")
-        assert tab.page.locator('[data-action="planes"]').is_disabled()
-        assert tab.troubles == []
 
 
 def test_a_sentence_shows_its_marks_and_a_mark_its_sentences(browser: Browser, site: Site) -> None:

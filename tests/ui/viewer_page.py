@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import threading
 from collections import Counter
@@ -127,7 +128,8 @@ class Site:
 
     series: list[Series]
     overlays: list[dict[str, Any]] = field(default_factory=list)
-    grids: dict[str, NDArray[np.uint8]] = field(default_factory=dict)  # of the overlays, by name
+    # of the overlays, by name: (rows, columns), or (slices, rows, columns)
+    grids: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     statements: list[dict[str, Any]] = field(default_factory=list)
     token: str = "token-1"
     asked: Counter[str] = field(default_factory=Counter)
@@ -161,10 +163,18 @@ class Site:
         return Response(body, media_type="application/octet-stream")
 
     def overlay(self, request: Request) -> Response:
-        grid = self.grids[request.path_params["overlay"]]
         self.asked[request.url.path] += 1
-        headers = {"Medmm-Rows": str(grid.shape[0]), "Medmm-Columns": str(grid.shape[1])}
-        return Response(grid.tobytes(), headers=headers, media_type="application/octet-stream")
+        grid = self.grids.get(request.path_params["overlay"])
+        if grid is None:
+            problem = {"problem": "the case has no such overlay", "remedy": "open the case again"}
+            return JSONResponse(problem, status_code=422)
+        whole = request.query_params["slice"] == "all"
+        if grid.ndim == 3 and not whole:
+            grid = grid[int(request.query_params["slice"])]
+        names = ("Medmm-Columns", "Medmm-Rows", "Medmm-Slices")
+        headers = {n: str(length) for n, length in zip(names, reversed(grid.shape), strict=False)}
+        body = gzip.compress(grid.tobytes(), 1) if whole else grid.tobytes()
+        return Response(body, headers=headers, media_type="application/octet-stream")
 
     def picture(self, request: Request) -> Response:
         self.asked[str(request.url.path) + "?" + str(request.url.query)] += 1
@@ -291,11 +301,18 @@ class Tab:
     def events(self, name: str) -> list[Any]:
         return [value for kind, value in self.page.evaluate("window.events") if kind == name]
 
+    def marks(self, number: int = 1) -> NDArray[np.uint8]:
+        """What lies over the picture of a pane, RGBA (rows, columns, 4)."""
+        return self._canvas("canvas.marks", number)
+
     def picture(self, number: int = 1) -> NDArray[np.uint8]:
         """The drawn picture of a pane, RGBA (rows, columns, 4), without what lies over it."""
+        return self._canvas(".picture canvas", number)
+
+    def _canvas(self, kind: str, number: int) -> NDArray[np.uint8]:
         found = self.page.evaluate(
-            """(n) => {
-              const canvas = window.root.querySelectorAll(".pane .picture canvas")[n];
+            """([kind, n]) => {
+              const canvas = window.root.querySelectorAll(".pane " + kind)[n];
               const {width, height} = canvas;
               const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
               let text = "";
@@ -304,7 +321,7 @@ class Tab:
               }
               return [width, height, btoa(text)];
             }""",
-            number - 1,
+            [kind, number - 1],
         )
         width, height, text = found
         return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,8 @@ from tests.ui.viewer_page import Series, Site
 IN_PATIENT = {"spacing_yx_mm": [1.2, 1.5], "spacing_meaning": "in the patient"}
 AFFINE = [[1.5, 0, 0, -60], [0, 1.2, 0, -40], [0, 0, 4, -30], [0, 0, 0, 1]]
 FILM_EDGES = {"left": "R", "right": "L", "top": "H", "bottom": "F"}
-MASK = np.zeros((64, 80), np.uint8)
-MASK[20:40, 30:50] = 1
+MASK = np.zeros((12, 64, 80), np.uint8)
+MASK[5:10, 20:40, 30:50] = 1
 HEAT = np.zeros((12, 10), np.uint8)
 HEAT[4:7, 2:5] = 255
 
@@ -82,3 +84,34 @@ def reading_site(**told: Any) -> Site:
     ]  # fmt: skip
     site.grids = {"m1": MASK, "h1": HEAT}
     return site
+
+
+def only(site: Site, *identities: str) -> Site:
+    """The same server, with some of its series told of."""
+    return Site(
+        series=[site.find(one) for one in identities], token=site.token, address=site.address
+    )
+
+
+@contextmanager
+def added(site: Site, series: list[Series]) -> Iterator[None]:
+    """Let the server give more series for a while."""
+    site.series.extend(series)
+    try:
+        yield
+    finally:
+        for one in series:
+            site.series.remove(one)
+
+
+def spot(picture: NDArray[np.uint8]) -> tuple[float, float]:
+    """Where the bright patch lies, as fractions of the drawn picture (across, down)."""
+    grey = picture[..., 0]
+    rows, columns = np.nonzero(grey >= 235)
+    drawn_rows, drawn_columns = np.nonzero(grey > 8)
+    left, right = drawn_columns.min(), drawn_columns.max()
+    top, bottom = drawn_rows.min(), drawn_rows.max()
+    return (
+        float((columns.mean() - left) / (right - left)),
+        float((rows.mean() - top) / (bottom - top)),
+    )

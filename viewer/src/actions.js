@@ -143,9 +143,10 @@ function movePointer(viewer, pane, event) {
     viewer.announce(pane.under.textContent);
     return;
   }
+  if (["toolLength", "toolAngle"].includes(viewer.tool)) return placePoint(viewer, pane);
+  // as a click of the mouse, which places the crosshair too
   if (viewer.tool === "toolCrosshair") viewer.three.crosshairAt(pane, viewer.pointer);
-  else if (["toolLength", "toolAngle"].includes(viewer.tool)) placePoint(viewer, pane);
-  else viewer.clickAt(pane, viewer.pointer);
+  viewer.clickAt(pane, viewer.pointer);
 }
 
 function placePoint(viewer, pane) {

@@ -1,4 +1,6 @@
-/** What networks marked, laid over a picture: heat, masks, boxes. */
+/** What networks marked, laid over a picture or over a plane through a volume: heat, masks, boxes. */
+import { ALL, MarkGrids, sliceFor, sourceOf } from "./mark_grids.js";
+import { cutBox, middleCell, paintPlane } from "./plane_marks.js";
 
 const LABEL_COLOURS = [[240, 228, 66], [86, 180, 233], [230, 100, 40], [0, 190, 140], [204, 121, 167]];
 const BOX_COLOUR = "rgb(120, 220, 255)";
@@ -12,16 +14,17 @@ const HEAT_HIT = 64; // of 255: heat from here on answers a click
 export class Overlays {
   /** @param {import("./frames.js").Frames} frames @param {() => void} redraw @param {(error: Error) => void} failed */
   constructor(frames, redraw, failed) {
-    this.frames = frames;
-    this.redraw = redraw;
-    this.failed = failed;
     this.list = [];
-    this.layers = new Map();
-    this.grids = new Map();
+    this.draft = undefined;
+    this.grids = new MarkGrids(frames, redraw, failed);
+    this.layers = new Map(); // painted slices, by overlay
   }
 
-  update(list) {
-    this.list = list;
+  /** Take the overlays with their newest links; those of another draft are other pixels. */
+  update(list, draft) {
+    if (draft !== this.draft) for (const kept of [this.layers, this.grids]) kept.clear();
+    [this.list, this.draft] = [list, draft];
+    this.grids.update(list);
     const slots = new Map();
     for (const { id, kind } of list) {
       if (kind === "mask" || kind === "labels") slots.set(id, slots.size % LABEL_COLOURS.length);
@@ -38,60 +41,33 @@ export class Overlays {
     return this.list.filter((overlay) => overlay.series === series.id && on(overlay));
   }
 
-  /** Give the bytes and the drawn layer of an overlay on a slice; undefined while it comes. */
+  /** Give the painted slice of an overlay; undefined while it comes. */
   layer(overlay, index) {
-    if (!overlay.url) return undefined;
-    const slice = overlay.kind === "heat" ? 0 : index;
-    const key = `${overlay.id}/${slice}`;
+    const key = `${overlay.id}/${sliceFor(overlay, index)}`;
     const held = this.layers.get(key);
-    if (held !== undefined) return held ?? undefined;
-    this.layers.set(key, null);
-    this.fetched(overlay, slice).then(
-      (layer) => {
-        this.layers.set(key, layer);
-        this.redraw();
-      },
-      (error) => {
-        this.layers.delete(key);
-        if (error.name !== "AbortError") this.failed(error);
-      },
-    );
-    return undefined;
+    if (held) return held;
+    const grid = this.grids.slice(overlay, index);
+    if (!grid) return undefined;
+    const { bytes, rows, columns } = grid;
+    const palette = this.palette([overlay]);
+    const layer = painted(columns, rows, (picture) => {
+      for (let n = 0; n < bytes.length; n++) picture[n] = palette[bytes[n]];
+    });
+    this.layers.set(key, layer);
+    return layer;
   }
 
-  async fetched(overlay, slice) {
-    const url = () => {
-      const newest = this.list.find(({ id }) => id === overlay.id) ?? overlay;
-      return `${newest.url}${newest.url.includes("?") ? "&" : "?"}slice=${slice}`;
-    };
-    const { bytes, rows, columns } = await this.grid(overlay, url);
-    const picture = new ImageData(columns, rows);
-    const paint = overlay.kind === "heat" ? heatInto : maskInto(this.colour(overlay), overlay);
-    bytes.forEach((value, n) => paint(picture.data, n * 4, value));
-    const canvas = new OffscreenCanvas(columns, rows);
-    canvas.getContext("2d").putImageData(picture, 0, 0);
-    return { bytes, rows, columns, canvas };
-  }
-
-  /** Fetch a grid of bytes once for all overlays that share it. */
-  grid(overlay, url) {
-    const first = url();
-    if (!this.grids.has(first)) {
-      const coming = this.read(overlay, url);
-      coming.catch(() => this.grids.delete(first));
-      this.grids.set(first, coming);
+  /** Give the pixel of each value of a grid, for the overlays that share it. */
+  palette(overlays) {
+    const colours = new Uint8ClampedArray(256 * 4);
+    for (const overlay of overlays) {
+      const colour = [...this.colour(overlay), 255];
+      for (let value = 0; value < 256; value++) {
+        if (overlay.kind === "heat") colours.set(heatColour(value), value * 4);
+        else if (inside(value, overlay)) colours.set(colour, value * 4);
+      }
     }
-    return this.grids.get(first);
-  }
-
-  async read(overlay, url) {
-    const answer = await this.frames.answer(overlay.series, url);
-    const [rows, columns] = ["Medmm-Rows", "Medmm-Columns"].map((name) => Number(answer.headers.get(name)));
-    const bytes = new Uint8Array(await answer.arrayBuffer());
-    if (!(rows > 0) || bytes.length !== rows * columns) {
-      throw new Error(`the overlay ${overlay.name} has not its rows and columns`);
-    }
-    return { bytes, rows, columns };
+    return new Uint32Array(colours.buffer);
   }
 
   /**
@@ -109,31 +85,88 @@ export class Overlays {
       const layer = this.layer(overlay, index);
       context.globalAlpha = opacity;
       context.imageSmoothingEnabled = overlay.kind === "heat";
-      if (layer) context.drawImage(layer.canvas, -0.5, -0.5, series.columns, series.rows);
+      if (layer) context.drawImage(layer, -0.5, -0.5, series.columns, series.rows);
       context.globalAlpha = 1;
       if (overlay.box_xyxy) {
-        const [x0, y0, x1, y1] = overlay.box_xyxy;
+        const { low, high } = boxOf(overlay, series);
         context.strokeStyle = BOX_COLOUR;
         context.lineWidth = (2 * devicePixelRatio) / Math.hypot(...column);
-        const [wide, high] = [series.columns, series.rows];
-        context.strokeRect(x0 * wide - 0.5, y0 * high - 0.5, (x1 - x0) * wide, (y1 - y0) * high);
+        context.strokeRect(low[0], low[1], high[0] - low[0], high[1] - low[1]);
       }
     }
     context.restore();
   }
 
-  /** List the statements of the shown overlays at a pixel. */
-  statementsAt(series, index, [column, row], shown) {
+  /**
+   * Draw the shown overlays of a volume where a plane cuts them.
+   * @param {CanvasRenderingContext2D} context
+   * @param {import("./plane_marks.js").Plane} plane the canvas in the volume
+   * @param {Map<string, object>} kept what was painted on this plane before
+   * @returns {string} what is not drawn yet, or can't be, in words
+   */
+  drawPlane(context, series, plane, shown, opacity, kept) {
+    const on = this.list.filter((overlay) => overlay.series === series.id && shown(overlay));
+    const states = new Set();
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.globalAlpha = opacity;
+    for (const sharing of bySource(on.filter(({ url }) => url))) {
+      const { grid, error } = this.grids.got(sharing[0], ALL);
+      if (grid) context.drawImage(this.planeLayer(context.canvas, series, plane, grid, sharing, kept), 0, 0);
+      else states.add(error ? `marks can't be shown: ${error.message}` : "marks are on their way");
+    }
+    context.globalAlpha = 1;
+    context.strokeStyle = BOX_COLOUR;
+    context.lineWidth = 2 * devicePixelRatio;
+    for (const overlay of on.filter(({ box_xyxy: box }) => box)) {
+      const { low, high } = boxOf(overlay, series);
+      strokeAround(context, cutBox(context.canvas, plane, low, high));
+    }
+    return [...states].join(", ");
+  }
+
+  /** Paint what overlays of one grid mark on a plane, unless it is painted. */
+  planeLayer({ width, height }, series, plane, grid, sharing, kept) {
+    const source = sourceOf(sharing[0]);
+    const key = JSON.stringify([width, height, plane, sharing.map(({ id }) => id)]);
+    const held = kept.get(source);
+    if (held?.key === key && held.grid === grid) return held.layer;
+    const voxels = [series.columns, series.rows, series.frames];
+    const layer = painted(width, height, (picture) =>
+      paintPlane(picture, width, plane, grid, voxels, this.palette(sharing), rangeOf(sharing)));
+    kept.set(source, { key, grid, layer });
+    return layer;
+  }
+
+  /** Find the middle of the first of some overlays on a slice. @returns {Promise<number[]|null>} its pixel */
+  async middle(series, index, shown) {
+    for (const overlay of this.on(series, index).filter(shown)) {
+      if (overlay.box_xyxy) {
+        const { low, high } = boxOf(overlay, series);
+        return [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2];
+      }
+      if (!overlay.url) continue;
+      const entry = this.grids.got(overlay, sliceFor(overlay, index));
+      await entry.coming;
+      if (!entry.grid) continue;
+      const { bytes, rows, columns } = entry.grid;
+      const cell = middleCell(bytes.map((value) => Number(isHit(value, overlay))), columns);
+      if (!cell) continue;
+      return [(cell[0] + 0.5) * (series.columns / columns) - 0.5, (cell[1] + 0.5) * (series.rows / rows) - 0.5];
+    }
+    return null;
+  }
+
+  /** List the statements of the shown overlays at a voxel (column, row, slice). */
+  statementsAt(series, [column, row, index], shown) {
     const [x, y] = [(column + 0.5) / series.columns, (row + 0.5) / series.rows];
-    if (x < 0 || y < 0 || x >= 1 || y >= 1) return [];
+    if (x < 0 || y < 0 || index < 0 || x >= 1 || y >= 1 || index >= series.frames) return [];
     const hit = (overlay) => {
       const box = overlay.box_xyxy;
       if (box && x >= box[0] && x <= box[2] && y >= box[1] && y <= box[3]) return true;
-      const layer = this.layer(overlay, index);
-      if (!layer) return false;
-      const cell = Math.floor(y * layer.rows) * layer.columns + Math.floor(x * layer.columns);
-      const value = layer.bytes[cell];
-      return overlay.kind === "heat" ? value >= HEAT_HIT : inside(value, overlay);
+      const grid = this.grids.slice(overlay, index);
+      if (!grid) return false;
+      const cell = Math.floor(y * grid.rows) * grid.columns + Math.floor(x * grid.columns);
+      return isHit(grid.bytes[cell], overlay);
     };
     const hits = this.on(series, index).filter((overlay) => shown(overlay) && hit(overlay));
     return [...new Set(hits.flatMap((overlay) => overlay.statements))];
@@ -141,18 +174,54 @@ export class Overlays {
 }
 
 const inside = (value, overlay) => (overlay.label == null ? value > 0 : value === overlay.label);
+const isHit = (value, overlay) => (overlay.kind === "heat" ? value >= HEAT_HIT : inside(value, overlay));
 
-function maskInto([red, green, blue], overlay) {
-  return (data, at, value) => {
-    if (inside(value, overlay)) data.set([red, green, blue, 255], at);
+/** Sort overlays into those that share their grid. */
+function bySource(overlays) {
+  const found = new Map();
+  for (const overlay of overlays) {
+    const source = sourceOf(overlay);
+    found.set(source, [...(found.get(source) ?? []), overlay]);
+  }
+  return found.values();
+}
+
+/** Give the slices that overlays reach together; null for all. */
+function rangeOf(overlays) {
+  if (!overlays.every(({ slices }) => slices)) return null;
+  return [Math.min(...overlays.map(({ slices }) => slices[0])), Math.max(...overlays.map(({ slices }) => slices[1]))];
+}
+
+/** Give the corners of an overlay's box, in voxels: it holds its slices whole. */
+function boxOf({ box_xyxy: [x0, y0, x1, y1], slices }, { columns, rows, frames }) {
+  const [first, last] = slices ?? [0, frames - 1];
+  return {
+    low: [x0 * columns - 0.5, y0 * rows - 0.5, first - 0.5],
+    high: [x1 * columns - 0.5, y1 * rows - 0.5, last + 0.5],
   };
 }
 
-/** Colour heat; where there is none the picture stays as it is. */
-function heatInto(data, at, value) {
+function strokeAround(context, corners) {
+  context.beginPath();
+  corners.forEach(([x, y], n) => (n ? context.lineTo(x + 0.5, y + 0.5) : context.moveTo(x + 0.5, y + 0.5)));
+  if (corners.length) context.closePath();
+  context.stroke();
+}
+
+/** Make a picture of pixels. @param {(picture: Uint32Array) => void} paint */
+function painted(width, height, paint) {
+  const picture = new ImageData(width, height);
+  paint(new Uint32Array(picture.data.buffer));
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+  return canvas;
+}
+
+/** Give the colour of heat; where there is none the picture stays as it is. */
+function heatColour(value) {
   const place = (value / 255) * (HEAT_COLOURS.length - 1);
   const lower = Math.min(Math.floor(place), HEAT_COLOURS.length - 2);
   const part = place - lower;
   const mixed = HEAT_COLOURS[lower].map((c, n) => c * (1 - part) + HEAT_COLOURS[lower + 1][n] * part);
-  data.set([...mixed.map(Math.round), Math.min(255, Math.round(value * 1.5))], at);
+  return [...mixed.map(Math.round), Math.min(255, Math.round(value * 1.5))];
 }

@@ -208,6 +208,12 @@ export class Pane {
     return say(this.under, words + where);
   }
 
+  /** Find what lies at a place of the picture: column and row, not rounded, and the slice. */
+  voxelAt(at) {
+    const pixel = this.series && this.toPixel(at);
+    return pixel ? [...pixel, this.index] : null;
+  }
+
   setWindow(window) {
     this.look({ window });
   }

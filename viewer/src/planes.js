@@ -3,6 +3,7 @@ import { Enums, volumeLoader } from "@cornerstonejs/core";
 import { add, axes, dot, norm, placeWords, scaled, subtract, toPatient, toVoxel, unit } from "./geometry.js";
 import { edgesOfDirections } from "./orientation.js";
 import { say } from "./dom.js";
+import { canvasPlane } from "./plane_marks.js";
 import { valueWords } from "./pane.js";
 import { DrawnPane, drawCrosshair, sizeWords } from "./stack_pane.js";
 
@@ -46,6 +47,8 @@ export class PlanePane extends DrawnPane {
     this.plane = plane;
     this.root.dataset.plane = plane;
     this.choice.hidden = true;
+    this.painted = new Map(); // marks, until the plane is another
+    this.trouble = ""; // what of them can't be seen
   }
 
   async fetch() {}
@@ -70,10 +73,18 @@ export class PlanePane extends DrawnPane {
   /** The slices' pane keeps what is to be remembered. */
   keep() {}
 
+  get title() {
+    return `${this.plane[0].toUpperCase()}${this.plane.slice(1)}`;
+  }
+
+  named() {
+    say(this.tag, `${this.title} · ${this.series.title}${this.trouble ? ` · ${this.trouble}` : ""}`);
+  }
+
   described() {
     super.described();
-    const title = `${this.plane[0].toUpperCase()}${this.plane.slice(1)}`;
-    say(this.tag, `${title} · ${this.series.title}`);
+    this.named();
+    const { title } = this;
     this.root.setAttribute("aria-label", `Pane ${this.number}: ${title} plane of ${this.series.title}`);
     say(this.slice, placeWords(this.viewer.three.point));
   }
@@ -140,16 +151,19 @@ export class PlanePane extends DrawnPane {
     return this.viewport?.worldToCanvas(place);
   }
 
-  toPixel() {
-    return null;
+  voxelAt(at) {
+    if (!at || !this.viewport || !this.series) return null;
+    const [column, row, slice] = toVoxel(this.series.affine_lps_mm, this.viewport.canvasToWorld(at));
+    return [column, row, Math.round(slice)];
   }
 
   /** Say what lies under the pointer: the nearest voxel's value, and the place. */
   pointed(at) {
-    if (!at || !this.viewport || !this.series) return say(this.under, "");
+    const voxel = this.voxelAt(at);
+    if (!voxel) return say(this.under, "");
     const { series, viewer } = this;
     const place = this.viewport.canvasToWorld(at);
-    const [column, row, slice] = toVoxel(series.affine_lps_mm, place).map(Math.round);
+    const [column, row, slice] = voxel.map(Math.round);
     const isOutside = [column, row, slice].some((n) => n < 0)
       || column >= series.columns || row >= series.rows || slice >= series.frames;
     if (isOutside) return say(this.under, "");
@@ -158,13 +172,25 @@ export class PlanePane extends DrawnPane {
     return say(this.under, words + placeWords(place));
   }
 
-  /** Draw where the other planes cut this one. */
+  /** Draw what is marked on this plane, and where the other planes cut it. */
   redraw() {
     const context = this.clearedMarks();
-    const at = this.series && this.toScreen(this.viewer.three.point);
+    const { viewer, series } = this;
+    const at = series && this.toScreen(viewer.three.point);
     if (!at) return;
+    const { overlays, isShown, opacity } = viewer;
+    this.trouble = overlays.drawPlane(context, series, this.onVoxels(), isShown, opacity, this.painted);
+    this.named();
     drawCrosshair(this.marks, at);
     this.drawPointer(context);
+  }
+
+  /** Say how the canvas of the marks lies in the volume. */
+  onVoxels() {
+    const { clientWidth: width, clientHeight: height } = this.root;
+    const place = (at) => toVoxel(this.series.affine_lps_mm, this.viewport.canvasToWorld(at));
+    const corners = [[0, 0], [width, 0], [0, height]].map(place);
+    return canvasPlane(corners, this.marks.width, this.marks.height);
   }
 
   resized() {

@@ -9,6 +9,7 @@ export class ThreePlanes {
     this.viewer = viewer;
     this.open = false;
     this.loading = false;
+    this.series = null;
     this.point = null; // where the planes meet, LPS in mm
     this.volumeId = "";
   }
@@ -30,32 +31,36 @@ export class ThreePlanes {
       return;
     }
     const started = performance.now();
-    if (!(await this.load(pane, series, index)) || !viewer.alive || pane.series !== series) return;
+    const point = await this.load(pane, series, index);
+    if (!point || !viewer.alive || pane.series !== series) return;
     this.before = viewer.layout;
-    this.point = middleOf(series, pane.index);
+    [this.series, this.point] = [series, point];
     viewer.clear();
     this.open = true;
     viewer.grid.dataset.layout = "4";
     PLANES.forEach((plane, n) => viewer.addPane(new PlanePane(viewer, n + 1, plane)));
     viewer.addPane(new StackPane(viewer, 4));
-    const opened = viewer.panes.map((one) => viewer.go(one, index, series, { follow: false }));
+    const opened = viewer.panes.map((one) => viewer.go(one, pane.index, series, { follow: false }));
     await Promise.all(opened);
     viewer.setTool("toolCrosshair");
     viewer.activate(viewer.panes[0]);
     viewer.root.dataset.planesMs = String(Math.round(performance.now() - started));
   }
 
+  /** Load a series, and find where its planes are to meet: at the chosen marks of the slice, else in its middle. */
   async load(pane, series, index) {
+    const { viewer } = this;
     this.loading = true;
     try {
-      this.volumeId = await loadVolume(this.viewer.frames, series, (done) => {
+      this.volumeId = await loadVolume(viewer.frames, series, (done) => {
         pane.tell(`Loading slices for the planes: ${done} of ${series.frames}`);
       });
       pane.tell("");
-      return true;
+      const marked = viewer.chosen && (await this.markOn(series, pane.index));
+      return marked || middleOf(series, pane.index);
     } catch (error) {
       pane.failed(error, index);
-      return false;
+      return null;
     } finally {
       this.loading = false;
     }
@@ -69,6 +74,22 @@ export class ThreePlanes {
     viewer.setTool("toolWindow");
     viewer.lay(this.before);
     viewer.go(viewer.panes[0], index, series, { follow: false });
+  }
+
+  /** Find the middle of the shown marks on a slice, in the patient; null where there are none. */
+  async markOn(series, slice) {
+    const { overlays, isShown } = this.viewer;
+    const pixel = await overlays.middle(series, slice, isShown);
+    return pixel && toPatient(series.affine_lps_mm, [...pixel, slice]);
+  }
+
+  /** Move the crosshair to the shown marks. @param {number|null} slice null for the one it is on */
+  async showMarks(slice) {
+    const { series } = this;
+    const [column, row, now] = toVoxel(series.affine_lps_mm, this.point);
+    const wanted = slice ?? Math.round(now);
+    const place = (await this.markOn(series, wanted)) ?? toPatient(series.affine_lps_mm, [column, row, wanted]);
+    if (this.open && this.series === series) this.crosshairTo(place);
   }
 
   planePanes() {

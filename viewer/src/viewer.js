@@ -37,6 +37,7 @@ export class Viewer {
     this.chosen = null; // ids of the overlays of the statement that was clicked; null for all
     this.opacity = 0.5;
     this.pointer = null;
+    this.answered = null; // the statement that a click on its mark asks the page for
     this.alive = true;
     this.frames = new Frames(this.id, debounced(() => this.trigger("links", { at: Date.now() }), 50));
     this.overlays = new Overlays(this.frames, () => this.redraw(), (error) => this.announce(error.message));
@@ -84,7 +85,7 @@ export class Viewer {
     const before = this.study;
     this.study = JSON.parse(text);
     this.frames.update(this.study.series);
-    this.overlays.update(this.study.overlays);
+    this.overlays.update(this.study.overlays, this.study.draft);
     if (isFirst) this.start();
     else if (this.ready) this.refreshed(before);
   }
@@ -143,21 +144,24 @@ export class Viewer {
     if (this.study.series.some(isPrior) && !before.series.some(isPrior) && !this.isPriorBeside()) this.act("prior");
     const { shown_statement: shown } = this.study;
     if (shown && shown !== before.shown_statement) {
-      this.showStatement(shown);
+      // the sentence of a mark that was clicked is shown where the reader looks
+      this.showStatement(shown, { move: shown !== this.answered });
+      this.answered = null;
       scrollToSentence(shown);
     }
     this.redraw();
   }
 
   /** Jump to the image, the slice and the marks of a statement. */
-  async showStatement(id) {
+  async showStatement(id, { move = true } = {}) {
     const statement = this.study.statements.find((one) => one.id === id);
     if (!statement) return;
-    if (this.planes) this.three.leave();
     this.chosen = new Set(statement.overlays);
     this.overlaysOn = statement.overlays.length > 0 || this.overlaysOn;
     const series = this.frames.series.get(statement.series);
-    if (series) {
+    if (this.planes && series && series.id !== this.three.series.id) this.three.leave();
+    if (this.planes && series && move) await this.three.showMarks(statement.slice);
+    else if (series && move) {
       const pane = this.panes.find((one) => one.series?.id === series.id) ?? this.active;
       const held = pane.series?.id === series.id ? pane.index : Math.floor(series.frames / 2);
       await this.go(pane, statement.slice ?? held, series);
@@ -277,10 +281,12 @@ export class Viewer {
   }
 
   clickAt(pane, at) {
-    const pixel = pane.series && pane.toPixel(at);
-    if (!pixel) return;
-    const statements = this.overlays.statementsAt(pane.series, pane.index, pixel, this.isShown);
-    if (statements.length) this.trigger("region", statements);
+    const voxel = pane.voxelAt(at);
+    if (!voxel) return;
+    const statements = this.overlays.statementsAt(pane.series, voxel, this.isShown);
+    if (!statements.length) return;
+    if (!statements.includes(this.study.shown_statement)) [this.answered] = statements;
+    this.trigger("region", statements);
   }
 
   placed(place) {
