@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser
 
 from tests.ui.viewer_page import Series, Site, Tab, browser_of, opened, served
-from tests.ui.viewer_sites import IN_PATIENT, added, only, reading_site, spot
+from tests.ui.viewer_sites import IN_PATIENT, MASK, added, only, reading_site, spot
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
@@ -179,3 +179,100 @@ def mark(series: str, **more: Any) -> dict[str, Any]:
         "name": "lesion", "label": None, "url": "/overlays/block", "box_xyxy": None,
         "slices": None, "statements": [series], **more,
     }  # fmt: skip
+
+
+def test_keys_and_clicks_serve_the_marks_of_the_planes(browser: Browser, site: Site) -> None:
+    with opened(browser, site, size=(620, 538)) as tab:
+        tab.wait_slice(6)
+        open_planes(tab, "t1")
+        assert not coloured(tab.marks(2)).any()  # off at first, and nothing was asked for
+        assert site.asked["/overlays/m1"] == 0
+        tab.press("h")
+        tab.settle(600)
+        for number in (1, 2, 3, 4):
+            marks = tab.marks(number)
+            assert coloured(marks).any(), number
+            half = marks[..., 3][coloured(marks)]
+            assert np.median(half) == pytest.approx(127, abs=2)
+        tab.press("u", "u")
+        tab.settle(200)
+        marks = tab.marks(3)
+        assert np.median(marks[..., 3][coloured(marks)]) == pytest.approx(76, abs=2)
+        rows, columns = np.nonzero(coloured(marks))
+        corner = tab.pane(3).bounding_box()
+        at = (corner["x"] + int(columns.min()) + 4, corner["y"] + float(np.median(rows)))
+        tab.page.mouse.click(*at)
+        tab.settle(900)  # the crosshair waits whether the click is a double one
+        assert tab.events("region") == [["s1"]]
+        place = tab.pane(1).locator(".slice").inner_text()
+        tab.page.evaluate("s => window.update(s)", site.study(shown_statement="s1"))
+        tab.settle(600)
+        assert tab.pane(1).locator(".slice").inner_text() == place  # it stays where was clicked
+        tab.press("k", *["ArrowRight"] * 12, "Enter", "Escape")  # past the mark
+        tab.settle()
+        assert len(tab.events("region")) == 1
+        tab.press("h")
+        tab.settle(200)
+        assert not any(coloured(tab.marks(number)).any() for number in (1, 2, 3, 4))
+        assert tab.troubles == []
+
+
+def test_a_sentence_goes_to_its_mark_in_all_planes(browser: Browser, site: Site) -> None:
+    affine = np.array(site.find("t1").told["affine_lps_mm"])
+    z, y, x = (float(part.mean()) for part in np.nonzero(MASK))
+    with opened(browser, site, size=(620, 538)) as tab:
+        tab.wait_slice(6)
+        open_planes(tab, "t1")
+        tab.page.evaluate("s => window.update(s)", site.study(shown_statement="s1"))
+        tab.settle(900)
+        wanted = places_of(affine, (np.floor(x), np.floor(y), 8))
+        for number in (1, 2, 3):
+            assert tab.pane(number).locator(".slice").inner_text() == wanted
+            assert coloured(tab.marks(number)).any()
+        assert tab.pane(4).get_attribute("data-slice") == "8" != str(z)
+        tab.press("g")
+        tab.wait_slice(8)
+        open_planes(tab, "t1")  # opened anew, they meet at the mark of the sentence
+        assert tab.pane(1).locator(".slice").inner_text() == wanted
+        silent = {"id": "s9", "series": None, "slice": None, "overlays": []}
+        statements = [*site.statements, silent]
+        more = {"statements": statements, "shown_statement": "s9"}
+        tab.page.evaluate("s => window.update(s)", site.study(**more))
+        tab.settle(400)
+        assert tab.pane(1).locator(".slice").inner_text() == wanted
+        more["shown_statement"] = "s2"  # of the film, which has no planes
+        tab.page.evaluate("s => window.update(s)", site.study(**more))
+        tab.wait_slice(0, series="film")
+        assert tab.page.locator(".pane").count() == 1
+        assert tab.troubles == []
+
+
+def test_boxes_are_outlined_and_what_does_not_come_is_said(browser: Browser, site: Site) -> None:
+    here = only(site, "t1")
+    here.overlays = [
+        mark("t1", kind="box", url=None, box_xyxy=[0.25, 0.25, 0.75, 0.75], slices=[4, 7]),
+        mark("t1", id="gone", source="gone", url="/overlays/gone"),
+    ]
+    with opened(browser, here, size=(620, 538)) as tab:
+        tab.wait_slice(6)
+        open_planes(tab, "t1")
+        tab.press("h")
+        tab.settle(600)
+        for number, (wide_mm, high_mm) in {1: (60, 38.4), 2: (38.4, 16), 3: (60, 16)}.items():
+            marks = tab.marks(number)
+            rows, columns = np.nonzero(
+                (np.abs(marks[..., :3].astype(int) - (120, 220, 255)) < 6).all(-1)
+                & (marks[..., 3] > 250)
+            )
+            # as wide to as high as the box: the lines are two pixels wide
+            found = (np.ptp(columns) - 1) / (np.ptp(rows) - 1)
+            assert found == pytest.approx(wide_mm / high_mm, rel=0.05)
+            words = tab.pane(number).locator(".tag").inner_text()
+            assert "marks can't be shown: the case has no such overlay" in words
+        here.grids["gone"] = site.grids["gone"] = MASK
+        tab.settle(5200)  # after which it is asked for again
+        tab.press("u")
+        tab.settle(600)
+        assert coloured(tab.marks(2)).any()
+        assert "marks" not in tab.pane(2).locator(".tag").inner_text()
+        assert all("422" in one for one in tab.troubles)
