@@ -147,6 +147,13 @@ def test_a_head_is_windowed_scrolled_and_follows_its_sentence(tab: Tab, room: Ro
     tab.page.locator('.medmm-viewer .pane[data-slice="6"]').wait_for()  # the seventh of twelve
     tab.page.wait_for_timeout(500)
     assert marks(tab) > 0, "the lesion that the sentence is about"
+    tab.page.locator(".medmm-viewer").focus()
+    tab.key("g")
+    tab.page.locator('.medmm-viewer .pane[data-plane="coronal"][data-series]').wait_for()
+    tab.page.wait_for_timeout(1000)
+    assert min(yellow(tab, number) for number in (1, 2, 3, 4)) > 20, "it is cut by all planes"
+    tab.key("g")
+    tab.page.locator('.medmm-viewer .pane[data-slice="6"]').wait_for()
     tab.press("accept s1 ")
     expect(tab.page.get_by_text("1 of 2 decided")).to_be_visible()
     tab.settle().press("reject s2 ")
@@ -173,6 +180,22 @@ def marks(tab: Tab) -> int:
           const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
           let count = 0;
           for (let at = 3; at < data.length; at += 4) if (data[at]) count += 1;
+          return count;
+        }"""
+    )
+    return count
+
+
+def yellow(tab: Tab, number: int) -> int:
+    """How many pixels of a pane have the colour of the first mark."""
+    pane = tab.page.locator(".medmm-viewer .pane canvas.marks").nth(number - 1)
+    count: int = pane.evaluate(
+        """canvas => {
+          const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          let count = 0;
+          for (let at = 0; at < data.length; at += 4) {
+            if (data[at + 3] && data[at] > 225 && data[at + 2] < 90) count += 1;
+          }
           return count;
         }"""
     )

@@ -15,7 +15,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.report import CaseFile
 from medmm.domain.study import Modality, SpacingMeaning, View
 from medmm.presentation.orientation import display_flip, edge_letters, stored_edges
-from medmm.presentation.overlays import overlay_pixels, overlays
+from medmm.presentation.overlays import overlay_pixels, overlay_volume, overlays
 from medmm.presentation.viewer_data import spacing_meaning, viewer_series, viewer_study
 from tests.factories import make_volume
 from tests.mr_cases import case_file
@@ -79,6 +79,25 @@ def test_an_overlay_that_the_case_has_not_is_refused() -> None:
     ):
         with pytest.raises(InputError):
             overlay_pixels(file, source, index)
+
+
+@pytest.mark.parametrize("case", ["BRAIN", "HIPPOCAMPUS"])
+def test_all_slices_of_an_overlay_are_its_slices(case: str) -> None:
+    file = case_file(case)
+    assert file.reading is not None
+    found = {one.source: one.series for one in overlays(file) if one.source}
+    assert found
+    for source, series in found.items():
+        volume = file.case.study.volume(series)
+        whole = overlay_volume(file, source)
+        assert volume is not None
+        assert whole.shape == volume.shape_zyx
+        for index, plane in enumerate(whole):
+            assert np.array_equal(plane, overlay_pixels(file, source, index))
+    told_sources = {one["source"] for one in told(file)["overlays"]}
+    assert told_sources == set(found)
+    with pytest.raises(InputError):
+        overlay_volume(file, "labels:none:0")
 
 
 def test_a_series_that_can_not_be_read_is_said_and_others_stay() -> None:

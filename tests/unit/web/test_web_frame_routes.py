@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from medmm.config import ReaderEntry
 from medmm.domain.report import CaseFile
 from medmm.domain.stored_frame import Window
 from medmm.domain.study import Volume
-from medmm.presentation.overlays import overlay_pixels, overlays
+from medmm.presentation.overlays import overlay_pixels, overlay_volume, overlays
 from medmm.web.browser_cookie import COOKIE
 from medmm.web.decoding_threads import DecodingThreads
 from medmm.web.frame_links import browser_digest
@@ -186,6 +187,22 @@ def test_every_overlay_of_a_case_comes_as_one_byte_a_pixel(room: Room) -> None:
         assert (
             room.get(f"{room.links().overlay(one.series, one.source)}?slice=9").status_code == 422
         )
+
+
+def test_all_slices_of_an_overlay_come_at_once_and_packed(room: Room) -> None:
+    file = room.look()
+    one = next(one for one in overlays(file) if one.source)
+    path = f"{room.links().overlay(one.series, one.source)}?slice=all"
+    answer = room.get(path)
+    assert answer.headers["content-type"] == "application/gzip"
+    lengths = [int(answer.headers[f"medmm-{n}"]) for n in ("slices", "rows", "columns")]
+    pixels = np.frombuffer(gzip.decompress(answer.content), np.uint8).reshape(lengths)
+    assert np.array_equal(pixels, overlay_volume(file, one.source))
+    again = room.get(path, if_none_match=answer.headers["etag"])
+    assert (again.status_code, again.content) == (304, b"")
+    of_a_slice = room.get(path.replace("all", "0"))
+    assert of_a_slice.headers["etag"] != answer.headers["etag"]
+    assert room.get(path.replace("all", "every")).status_code == 422
 
 
 def test_a_picture_is_drawn_at_the_size_and_in_the_window_asked_for(room: Room) -> None:
