@@ -235,6 +235,9 @@ def test_a_sentence_shows_its_marks_and_a_mark_its_sentences(browser: Browser, s
         tab.page.mouse.click(*middle)
         tab.settle()
         assert tab.events("region") == [["s1"]]
+        tab.page.evaluate("s => window.update(s)", site.study(shown_statement="s1"))
+        tab.settle()
+        assert tab.pane().get_attribute("data-slice") == "6"  # where the reader clicked
         tab.press("h")
         tab.settle()
         assert marks(tab) == 0

@@ -276,3 +276,22 @@ def test_boxes_are_outlined_and_what_does_not_come_is_said(browser: Browser, sit
         assert coloured(tab.marks(2)).any()
         assert "marks" not in tab.pane(2).locator(".tag").inner_text()
         assert all("422" in one for one in tab.troubles)
+
+
+def test_a_late_link_of_marks_is_asked_for_anew(browser: Browser, site: Site) -> None:
+    here = only(site, "t1")
+    here.overlays = [mark("t1", url="/overlays/yesterday")]
+    site.late.add("yesterday")
+    with opened(browser, here, size=(620, 538)) as tab:
+        tab.wait_slice(6)
+        open_planes(tab, "t1")
+        tab.press("h")
+        tab.settle(600)
+        assert len(tab.events("links")) == 1
+        assert not coloured(tab.marks(2)).any()
+        assert "marks are on their way" in tab.pane(2).locator(".tag").inner_text()
+        here.overlays = [mark("t1", url="/overlays/m1")]
+        tab.page.evaluate("s => window.update(s)", here.study())
+        tab.settle(600)
+        assert coloured(tab.marks(2)).any()
+        assert all("403" in one for one in tab.troubles)

@@ -130,6 +130,7 @@ class Site:
     overlays: list[dict[str, Any]] = field(default_factory=list)
     # of the overlays, by name: (rows, columns), or (slices, rows, columns)
     grids: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    late: set[str] = field(default_factory=set)  # overlays whose links have expired
     statements: list[dict[str, Any]] = field(default_factory=list)
     token: str = "token-1"
     asked: Counter[str] = field(default_factory=Counter)
@@ -164,10 +165,11 @@ class Site:
 
     def overlay(self, request: Request) -> Response:
         self.asked[request.url.path] += 1
-        grid = self.grids.get(request.path_params["overlay"])
+        name = request.path_params["overlay"]
+        grid = self.grids.get(name)
         if grid is None:
             problem = {"problem": "the case has no such overlay", "remedy": "open the case again"}
-            return JSONResponse(problem, status_code=422)
+            return JSONResponse(problem, status_code=403 if name in self.late else 422)
         whole = request.query_params["slice"] == "all"
         if grid.ndim == 3 and not whole:
             grid = grid[int(request.query_params["slice"])]

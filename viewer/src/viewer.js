@@ -84,8 +84,9 @@ export class Viewer {
     this.text = text;
     const before = this.study;
     this.study = JSON.parse(text);
-    this.frames.update(this.study.series);
+    // the frames wake what waits for a new link, also of an overlay
     this.overlays.update(this.study.overlays, this.study.draft);
+    this.frames.update(this.study.series);
     if (isFirst) this.start();
     else if (this.ready) this.refreshed(before);
   }
