@@ -52,38 +52,6 @@ VOLUMES = {
 }
 
 
-def test_the_three_planes_show_the_patch_where_their_letters_say(
-    browser: Browser, site: Site
-) -> None:
-    """A bright block at one corner of a volume lies toward the right letters in every plane."""
-    stack = np.full((12, 64, 80), 300, np.int16)
-    stack[0:7, 0:34, 0:42] = 990  # more than the eighth at the origin: the middle planes cut it
-    volumes = []
-    for name, axes in VOLUMES.items():
-        affine = np.eye(4)
-        affine[:3, :3] = axes
-        told = {**IN_PATIENT, "affine_lps_mm": affine.tolist()}
-        volumes.append(Series(id=name, stored=stack, told=told))
-    with added(site, volumes), opened(browser, only(site, *VOLUMES), size=(620, 538)) as tab:
-        tab.page.locator(".medmm-viewer").focus()
-        for name, axes in VOLUMES.items():
-            tab.wait_slice(6, series=name)
-            tab.press("g")
-            tab.page.locator(f'.pane[data-plane="coronal"][data-series="{name}"]').wait_for()
-            tab.settle(900)
-            toward = np.array(axes) @ np.array([-1, -1, -1])
-            for number in (1, 2, 3, 4):
-                across, down = spot(tab.picture(number))
-                edges = tab.edges(number)
-                for letters, place in ((edges.right, across - 0.5), (edges.bottom, down - 0.5)):
-                    along = float(np.dot(SIDES[letters[0]], toward))
-                    assert np.sign(place) == np.sign(along), (name, number, edges, across, down)
-            tab.press("g")
-            tab.wait_slice(6, series=name)
-            tab.press("ArrowRight")
-        assert tab.troubles == []
-
-
 SIDES = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}  # fmt: skip
 
 
@@ -112,11 +80,12 @@ def test_the_crosshair_links_the_planes_and_the_slices(browser: Browser, site: S
         assert tab.troubles == []
 
 
-STACK, BLOCK = (12, 64, 80), (slice(0, 3), slice(0, 14), slice(0, 11))  # at a corner
-MARKED = (240, 228, 66)  # of the first mask
+# more than the eighth at the origin: planes through the middle cut it too
+STACK, BLOCK = (12, 64, 80), (slice(0, 7), slice(0, 34), slice(0, 42))
+MARKED = ((240, 228, 66), (86, 180, 233), (230, 100, 40), (0, 190, 140))  # the first masks, in turn
 
 
-def places_of(affine: NDArray[np.float64], voxel: tuple[float, float, float]) -> str:
+def place_words(affine: NDArray[np.float64], voxel: tuple[float, float, float]) -> str:
     """How the viewer writes the place of a voxel (column, row, slice)."""
     words = [
         f"{more if part >= 0 else less} {abs(part):.1f}"
@@ -125,51 +94,77 @@ def places_of(affine: NDArray[np.float64], voxel: tuple[float, float, float]) ->
     return " ".join(words) + " mm"
 
 
-def coloured(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which pixels have the colour of the first mask; the crosshair's lines have not."""
-    return np.asarray(
-        (marks[..., 3] > 0) & (np.abs(marks[..., :3].astype(int) - MARKED) < 12).all(-1)
-    )
+def coloured(marks: NDArray[np.uint8], nth: int = 0) -> NDArray[np.bool_]:
+    """Which pixels have the colour of a mask; the crosshair's lines have not."""
+    near = (np.abs(marks[..., :3].astype(int) - MARKED[nth]) < 12).all(-1)
+    return np.asarray((marks[..., 3] > 0) & near)
 
 
-def test_marks_lie_on_the_planes_where_their_voxels_are_drawn(browser: Browser, site: Site) -> None:
-    """Of volumes that lie any way: a corner block is bright and marked; both must be one."""
+def marked_volumes() -> Site:
+    """Volumes that lie any way, whose block at the corner of the first voxel is bright and marked."""
     stack, mask = np.full(STACK, 300, np.int16), np.zeros(STACK, np.uint8)
     stack[BLOCK], mask[BLOCK] = 990, 1
-    here = only(site)
+    here = Site(series=[], grids={"block": mask})
     for name, axes in VOLUMES.items():
         affine = np.eye(4)
         affine[:3, :3] = axes
         told = {**IN_PATIENT, "affine_lps_mm": affine.tolist()}
         here.series.append(Series(id=name, stored=stack, told=told))
-        here.overlays.append(mark(name, kind="labels", label=1, slices=[0, 2]))
+        here.overlays.append(mark(name, kind="labels", label=1, slices=[0, 6]))
         here.statements.append(
-            {"id": name, "series": name, "slice": 1, "overlays": [f"mask {name}"]}
+            {"id": name, "series": name, "slice": 3, "overlays": [f"mask {name}"]}
         )
-    site.grids["block"] = mask
-    with added(site, here.series), opened(browser, here, size=(820, 738)) as tab:
+    return here
+
+
+def test_three_planes_show_a_block_and_its_mark_where_their_letters_say(
+    browser: Browser, site: Site
+) -> None:
+    here = marked_volumes()
+    here.address = site.address
+    site.grids |= here.grids
+    with added(site, here.series), opened(browser, here, size=(620, 538)) as tab:
         tab.page.locator(".medmm-viewer").focus()
         for name in VOLUMES:
             tab.wait_slice(6, series=name)
             open_planes(tab, name)
+            tab.settle(300)
+            for number in (1, 2, 3, 4):
+                lies_toward_its_letters(tab, number, name)
             tab.page.evaluate("s => window.update(s)", here.study(shown_statement=name))
             tab.settle(900)
             affine = np.array(site.find(name).told["affine_lps_mm"])
             for number in (1, 2, 3, 4):
                 where = tab.pane(number).locator(".slice").inner_text()
-                assert where == ("2 / 12" if number == 4 else places_of(affine, (5, 6, 1)))
-                grey, marked = tab.picture(number)[..., 0].astype(int), coloured(tab.marks(number))
-                bright = grey >= (300 + 990) / 2 * 255 / 1000
-                drawn = grey > 8  # half a voxel at the edge of the volume is not drawn
-                lines = tab.marks(number)[..., 3] > 0  # the crosshair lies over the block
-                both, either = bright & lines, (bright | (marked & drawn))
-                assert bright.sum() > 100
-                assert both.sum() >= 0.97 * either.sum(), (name, number, both.sum(), either.sum())
-                assert not marked[~drawn].sum() > 0.5 * marked.sum()
+                assert where == ("4 / 12" if number == 4 else place_words(affine, (20, 16, 3)))
+                is_marked_where_bright(tab, number, name)
             tab.press("g")
-            tab.wait_slice(1, series=name)
+            tab.wait_slice(3, series=name)
             tab.press("ArrowRight")
         assert tab.troubles == []
+
+
+def lies_toward_its_letters(tab: Tab, number: int, name: str) -> None:
+    """The block lies toward the corner of the first voxel, as the letters at the edges name it."""
+    toward = np.array(VOLUMES[name]) @ np.array([-1, -1, -1])
+    across, down = spot(tab.picture(number))
+    edges = tab.edges(number)
+    for letters, place in ((edges.right, across - 0.5), (edges.bottom, down - 0.5)):
+        along = float(np.dot(SIDES[letters[0]], toward))
+        assert np.sign(place) == np.sign(along), (name, number, edges, across, down)
+
+
+def is_marked_where_bright(tab: Tab, number: int, name: str) -> None:
+    """The mark covers the bright block, and nothing else that is drawn."""
+    grey, marks = tab.picture(number)[..., 0].astype(int), tab.marks(number)
+    marked = coloured(marks, list(VOLUMES).index(name))
+    drawn = grey > 8  # half a voxel at the volume's edge is not drawn
+    bright = grey >= (300 + 990) / 2 * 255 / 1000
+    covered = bright & (marks[..., 3] > 0)  # the crosshair lies over the mark
+    either = bright | (marked & drawn)
+    assert bright.sum() > 100
+    assert covered.sum() >= 0.97 * either.sum(), (name, number, covered.sum(), either.sum())
+    assert (marked & ~drawn).sum() < 0.2 * marked.sum()
 
 
 def mark(series: str, **more: Any) -> dict[str, Any]:
@@ -225,7 +220,7 @@ def test_a_sentence_goes_to_its_mark_in_all_planes(browser: Browser, site: Site)
         open_planes(tab, "t1")
         tab.page.evaluate("s => window.update(s)", site.study(shown_statement="s1"))
         tab.settle(900)
-        wanted = places_of(affine, (np.floor(x), np.floor(y), 8))
+        wanted = place_words(affine, (np.floor(x), np.floor(y), 8))
         for number in (1, 2, 3):
             assert tab.pane(number).locator(".slice").inner_text() == wanted
             assert coloured(tab.marks(number)).any()

@@ -351,9 +351,10 @@ def test_a_mark_of_one_corner_voxel_lies_on_a_plane_where_that_voxel_does(
     values[at] = 7
     matrix = np.array(affine)
     place = (matrix @ [*at[::-1], 1])[:3]
-    for near in (True, False):
-        called, voxels = lying(matrix, place, plane, near)
-        found = np.array(answers([painted(called, values)])[0]).reshape(PIXELS, PIXELS)
+    canvases = [lying(matrix, place, plane, near) for near in (True, False)]
+    shown = answers([painted(called, values) for called, _ in canvases])
+    for near, (_, voxels), pixels in zip((True, False), canvases, shown, strict=True):
+        found = np.array(pixels).reshape(PIXELS, PIXELS)
         sure = (np.abs(voxels - np.floor(voxels) - 0.5) > 1e-5).all(-1)
         assert (found == nearest(values, voxels))[sure].all()
         middle = slice(PIXELS // 2 - 1, PIXELS // 2 + 1)  # around the place of the voxel
