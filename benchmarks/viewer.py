@@ -1,4 +1,4 @@
-"""The viewer in a browser: first picture, first slice, key to pixels, planes and their marks.
+"""The viewer in a browser: first picture and slice, key to pixels, planes, their marks.
 
 Frames come over HTTP from loopback; the same steps are taken beside it with frames that lie in the
 page's memory, in the same run. WebGL is drawn in software. Run: `python benchmarks/viewer.py`.

@@ -206,7 +206,7 @@ def overlay_pixels(file: CaseFile, source: str, index_z: int) -> NDArray[np.uint
 
 
 def overlay_volume(file: CaseFile, source: str) -> NDArray[np.uint8]:
-    """Return the pixels of an overlay on all its slices, as `overlay_pixels` gives those of one.
+    """Return the pixels of an overlay on all slices, as `overlay_pixels` does of one.
 
     Returns: shape (slices, rows, columns); a heat-map and a mask have one slice.
     Raises: InputError if the case has no such overlay.
