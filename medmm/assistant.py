@@ -22,6 +22,7 @@ from medmm.domain.double_reading import DoubleReading, FirstReads
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.draft_version import DraftVersion
 from medmm.domain.drift import DriftReport
+from medmm.domain.errors import StateError
 from medmm.domain.first_read import FirstRead, ReadingMode
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.insight import ALL_SIGNED, Insight, InsightFilter
@@ -1346,6 +1347,21 @@ class Assistant:
             >>> file = assistant.case(case.id, blind=blind, by="reader-1")
         """
         return first_reads.reading_mode(self._house, by, case_id)
+
+    def refused_decision(self, case_id: str, *, by: By) -> StateError | None:
+        """Say why this reader may not decide on a case that is to be read twice.
+
+        A page asks before it offers decisions. It is no look itself, and leaves no entry.
+
+        Returns: what `decide` and `sign` would raise; None where the double reading, if there is
+            one, leaves it to this reader.
+
+        Example:
+            >>> refused = assistant.refused_decision(case.id, by="reader-1")
+            >>> refused is None or refused.where["double_reading"] == "unfinished"
+            True
+        """
+        return first_reads.refused_decision(self._house, by, case_id)
 
     def record_first_read(
         self,

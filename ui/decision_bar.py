@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import streamlit as st
 
 from medmm.presentation.sentence_rows import SentenceRow
-from ui import sentences
+from ui import presenter, sentences
 from ui.desk import Desk
 from ui.keys import ACCEPT, ALL, BEFORE, NEXT, REJECT, SIGN, UNDO
 from ui.open_case import OpenCase
+from ui.presenter import inert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ def show_bar(
                 key=f"{one.key} {digest}",
                 shortcut=one.shortcut,
                 disabled=not one.enabled,
+                help=inert(case.held) or None,
                 on_click=one.act,
                 args=(desk, case),
             )
@@ -83,7 +85,7 @@ def show_bar(
             type="primary",
             shortcut=SIGN,
             disabled=not view.may_sign or bool(case.held),
-            help=None if view.may_sign else f"{view.total - view.decided} sentences are undecided.",
+            help=inert(case.held) or presenter.undecided_words(case.view),
             on_click=ask_to_sign,
         )
 

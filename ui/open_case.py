@@ -22,7 +22,7 @@ from medmm.domain.shown import Shown
 from medmm.presentation.case_view import CaseView, case_view
 from ui.actions import FAILED, WENT
 from ui.desk import Desk
-from ui.presenter import lease_words
+from ui.presenter import held_words
 
 DRAFT_WANTED = "draft_wanted"  # the case whose reader wants the draft without a first read
 CASE, STUDY = "case", "study"  # names in the address
@@ -57,7 +57,9 @@ class OpenCase:
 
     Attributes:
         lease: that of this reader; None if there is none to be had or needed.
-        held: who else holds it, or that the lease was lost, in words; "" if neither.
+        held: why nothing can be decided here, in words: who else holds it, that the lease was
+            lost, or that the case is to be read twice; "" if nothing stands against it.
+        waits: whether it is held by a double reading, which others end.
     """
 
     file: CaseFile
@@ -65,6 +67,7 @@ class OpenCase:
     view: CaseView
     lease: Lease | None
     held: str
+    waits: bool = False
 
     @property
     def id(self) -> str:
@@ -108,9 +111,15 @@ def opened(desk: Desk, case_id: str) -> OpenCase:
             state["identity"] = desk.assistant.identity(key, by=desk.reader)
             state["identity_of"] = key
         identity: PatientIdentity = state["identity"]
-        lease, held = _held(desk, file)
+        barred = _barred(desk, file)
+        lease, held = _held(desk, file) if barred is None else (None, barred)
         state["opened"] = OpenCase(
-            file=file, identity=identity, view=case_view(file), lease=lease, held=held
+            file=file,
+            identity=identity,
+            view=case_view(file),
+            lease=lease,
+            held=held,
+            waits=barred is not None,
         )
     found: OpenCase = state["opened"]
     return found
@@ -134,6 +143,24 @@ def _blind(desk: Desk, case_id: str) -> bool:
     return mode is ReadingMode.BLIND_FIRST
 
 
+def _barred(desk: Desk, file: CaseFile) -> str | None:
+    """Say that a double reading leaves the decisions to others, who may need the lease.
+
+    Nothing is decided in a blind look anyway: it is there to make the double reading complete.
+    """
+    if file.blind or file.state in FREE or not may("decide", desk.reader):
+        return None
+    refused = desk.assistant.refused_decision(file.case.id, by=desk.reader)
+    if refused is None:
+        return None
+    _give_back(desk)
+    return held_words(refused, _names(desk))
+
+
+def _names(desk: Desk) -> dict[str, str]:
+    return {reader.id: reader.name for reader in desk.assistant.readers()}
+
+
 def _held(desk: Desk, file: CaseFile) -> tuple[Lease | None, str]:
     """Take or keep the lease of a case that this reader may decide on."""
     if file.state in FREE or not may("claim", desk.reader):
@@ -147,7 +174,7 @@ def _held(desk: Desk, file: CaseFile) -> tuple[Lease | None, str]:
         lease = desk.assistant.claim(file.case.id, since=since, by=desk.reader)
     except StateError as error:
         st.session_state.pop("lease", None)
-        return None, lease_words(error, {r.id: r.name for r in desk.assistant.readers()})
+        return None, held_words(error, _names(desk))
     st.session_state["lease"], st.session_state["lease_by"] = lease, desk.reader
     return lease, ""
 
@@ -158,10 +185,14 @@ def _due(lease: Lease) -> bool:
 
 
 def renew(desk: Desk) -> bool:
-    """Renew the lease of the open case in time.
+    """Renew the lease of the open case in time, and see whether a double reading went on.
 
-    Returns: whether it was lost, so that the page must say so.
+    Returns: whether it was lost or went on, so that the page must say so.
     """
+    case: OpenCase | None = st.session_state.get("opened")
+    if case is not None and case.waits and _barred(desk, case.file) != case.held:
+        st.session_state.pop("opened")
+        return True
     lease: Lease | None = st.session_state.get("lease")
     if lease is None or not _due(lease):
         return False
@@ -178,13 +209,17 @@ def renew(desk: Desk) -> bool:
 def leave(desk: Desk) -> None:
     """Leave the open case: its lease is given back, and nothing of it stays in the session.
 
-    It is given back by who took it: another may read here by now.
+    Another may read here by now.
     """
-    state = st.session_state
-    lease: Lease | None = state.pop("lease", None)
-    holder: Reader = state.pop("lease_by", desk.reader)
     for name in OF_A_CASE:
-        state.pop(name, None)
+        st.session_state.pop(name, None)
+    _give_back(desk)
+
+
+def _give_back(desk: Desk) -> None:
+    """Give the lease of the open case back, by who took it."""
+    lease: Lease | None = st.session_state.pop("lease", None)
+    holder: Reader = st.session_state.pop("lease_by", desk.reader)
     if lease is None:
         return
     try:

@@ -21,7 +21,7 @@ from medmm.domain.report import (
 )
 from medmm.domain.study import Volume
 from medmm.domain.vocabulary import finding_term
-from medmm.presentation.case_view import StatementView
+from medmm.presentation.case_view import CaseView, StatementView
 from medmm.presentation.orientation import STORED, film_side_words
 from medmm.presentation.record_view import fact_view
 from medmm.presentation.sentence_rows import SentenceRow, changes
@@ -206,11 +206,24 @@ def changed_words(drafted: str, written: str) -> str:
     return "Changed: " + " ".join(forms[kind].format(words) for kind, words in told if words)
 
 
-def lease_words(error: StateError, names: Mapping[str, str]) -> str:
-    """Say who reads a case that can't be claimed, or that it was taken meanwhile."""
+def held_words(error: StateError, names: Mapping[str, str]) -> str:
+    """Say why nothing can be decided here, and who can.
+
+    Another reads the case or took it meanwhile, or it is to be read twice.
+    """
     holder = str(error.where.get("holder", "nobody"))
     who = "" if holder == "nobody" else f" {names.get(holder, holder)} reads it."
+    if third := error.where.get("adjudicator"):
+        who = f" That is {names.get(str(third), str(third))}."
     return f"{error.problem[:1].upper()}{error.problem[1:]}.{who} You can look, and decide nothing."
+
+
+def undecided_words(view: CaseView) -> str | None:
+    """Say why a case can't be signed yet; None if it can."""
+    if view.may_sign:
+        return None
+    left = view.total - view.decided
+    return f"{left} sentence{' is' if left == 1 else 's are'} undecided."
 
 
 def prior_lines(file: CaseFile) -> tuple[str, ...]:

@@ -153,6 +153,7 @@ class FirstReads:
                 remedy="leave it to who adjudicates",
                 case=self.case_id,
                 double_reading="adjudication",
+                **({} if named is None else {"adjudicator": named.id}),
             )
 
 

@@ -207,6 +207,22 @@ def refuse_decision(step: Step, case_id: str, reader: Reader) -> None:
         step.first_reads(case_id).refuse_decision(reader)
 
 
+def refused_decision(house: House, by: By, case_id: str) -> StateError | None:
+    """Say why a double reading keeps a reader from deciding; see `Assistant.refused_decision`.
+
+    It tells nothing of the case: no entry of the log.
+    """
+    reader = house.calls.person("case", by)
+    order = house.store.double_reading(case_id)
+    if order is None or not order.counts:
+        return None
+    try:
+        house.store.first_reads(case_id).refuse_decision(reader)
+    except StateError as refused:
+        return refused
+    return None
+
+
 def independent_reads(step: Step, case_id: str) -> tuple[IndependentRead, ...]:
     """Give the two reads of a double reading, as the report names them; none without one."""
     order = step.double_reading(case_id)

@@ -93,13 +93,13 @@ def said(page: AppTest) -> str:
     return " ".join(texts).replace("\\", "").replace("\u2060", "")
 
 
-def open_on_page(case_id: str, reader: int = 0) -> AppTest:
+def open_on_page(case_id: str, reader: str = "attending-1") -> AppTest:
     page = AppTest.from_file(str(APP), default_timeout=60)
-    if reader:
-        page = sound(page.run())
-        page = sound(page.selectbox(key="reader").select_index(reader).run())
+    page.session_state["reader"] = reader
     page.query_params["case"] = case_id
-    return sound(page.run())
+    page = sound(page.run())
+    assert page.session_state["opened_of"] == (case_id, reader)
+    return page
 
 
 def test_a_case_opens_blind_and_the_draft_follows_the_first_read(
@@ -172,6 +172,59 @@ def test_a_double_reading_is_ordered_shown_and_dropped(assistant: Assistant, cas
     page = press(page, "drop ")
     assert not kept(assistant).first_reads(case).ordered
     assert "One is enough." in said(shown("show_double_reading", case))
+
+
+def test_a_double_reading_that_is_unfinished_offers_no_decision_and_says_why(
+    assistant: Assistant, case: str
+) -> None:
+    assistant.order_double_reading(case, adjudicator="attending-1", by="attending-1")
+    page = open_on_page(case)  # who adjudicates sees the draft first
+    assert "to be read twice, and 0 of 2 readers have read it. You can look" in said(page)
+    assert not offered(page)
+    press(page, "panel History ")  # which can be looked at
+    assistant.record_first_read(case, findings=[Add.of("Mass")], by="reader-1")
+    assistant.claim(case, by="reader-1")  # as who has the draft open after the first read
+    one_of_two = open_on_page(case, "reader-1")
+    assert "1 of 2 readers have read it" in said(one_of_two)
+    assert not offered(one_of_two)
+    assert assistant.refused_decision(case, by="reader-1") is not None
+    assistant.record_first_read(case, nothing_suspected=True, by="reader-2")
+    one_of_two = sound(one_of_two.run())
+    assert "That is ZZATTENDING-1. You can look" in said(open_on_page(case, "reader-1"))
+    assistant.unclaim(case, by="reader-1")
+    page = open_on_page(case)
+    assert "You can look" not in said(page)
+    page = press(page, "accept s1 ")
+    assert [one.statement_id for one in kept(assistant).case_file(case).decisions] == ["s1"]
+    looks = [e for e in kept(assistant).events(case) if e.verb == "first_reads"]
+    assert len(looks) == 1, "to ask whether one may decide is no look"
+
+
+ACTS = ("accept", "reject", "save", "accept-this", "reject-this", "accept-all", "undo", "sign")
+
+
+def offered(page: AppTest) -> list[str]:
+    """The keys of buttons that decide and can be pressed."""
+    of_acts = [b for b in page.button if str(b.key).split()[0] in ACTS]
+    assert [b for b in of_acts if str(b.key).startswith("accept-all ")], "the bar stands there"
+    return [str(b.key) for b in of_acts if not b.disabled]
+
+
+def test_a_page_goes_on_once_the_double_reading_has_and_gives_its_claim_back(
+    assistant: Assistant, case: str
+) -> None:
+    page = open_on_page(case, "reader-1")
+    assert offered(press(page, "skip ")), "one reading"
+    assistant.order_double_reading(case, by="attending-1")
+    page = press(page, "accept s1 ")
+    assert "1 of 2" not in said(page)
+    assert "0 of 2 readers have read it" in said(page)
+    assert not offered(page)
+    assistant.claim(case, by="reader-2")  # it is free
+    assistant.drop_double_reading(case, reason="One is enough.", by="attending-1")
+    assistant.unclaim(case, by="reader-2")
+    page = sound(page.run())
+    assert offered(page), "the page looks again by itself"
 
 
 def test_teaching_shows_the_answer_after_the_learner_s_own_and_no_patient(
