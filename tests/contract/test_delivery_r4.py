@@ -20,6 +20,7 @@ from tests.unit.delivery.test_delivery_joins import ORDER, REQUEST, joins
 from tests.unit.delivery.test_delivery_mr import signed
 from tests.unit.delivery.test_delivery_own_words import IMPRESSION, NODULE, SCAR
 from tests.unit.delivery.test_delivery_own_words import report as own_report
+from tests.unit.delivery.test_delivery_readers import read_by_many
 from tests.unit.delivery.test_delivery_versions import CHAIN
 
 ODD = PatientIdentity(patient_id="\x07", issuer="a: b", family_name="ZZ\nFAKE", given_name="\x07")
@@ -59,6 +60,7 @@ def test_bundles_pass_the_r4_check(
             every_finding(),
             without_time(),
             own_report(NODULE, SCAR, IMPRESSION),
+            read_by_many(),
             *map(signed, ("BRAIN", "HEART", "HIPPOCAMPUS")),
         )
     ):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from medmm.delivery.fhir.communications import MEDIA
+from medmm.delivery.fhir.readers import INDEPENDENT, PRELIMINARY
 from medmm.delivery.fhir.versions import OPERATION, STATUS
+from medmm.domain.critical_result import Route
 from medmm.domain.procedures import procedures
 from medmm.evaluation.cards.tables import table
 
@@ -44,7 +47,27 @@ def fhir_out_md() -> str:
         "image states an agent. A study without a row has the general code 18748-4.\n\n"
         + table(CODE_COLUMNS, rows)
         + "\nLOINC codes and names are copyright of Regenstrief Institute, Inc. and used under the licence at loinc.org/license.\n"
+        + people_md()
         + versions_md()
+    )
+
+
+def people_md() -> str:
+    """The section on who read, signed and was told."""
+    routes = [
+        [route.value, f"`{MEDIA[route].code}`" if route in MEDIA else "words alone"]
+        for route in Route
+    ]
+    return (
+        "\n### Who read, signed and was told\n\n`performer` is who signed; `resultsInterpreter` that reader first, and then a resident "
+        "who had decided on all of it before. The Provenance has the signer as verifier, the resident as author in the role "
+        f'"{PRELIMINARY}", and the two of a double reading as informants in the role "{INDEPENDENT}": they answer for nothing that '
+        "is said. R4 has no element for them in the report itself; its text names them.\n\n"
+        "Each time that somebody was told of critical findings is a Communication: `payload` what was told, `recipient` the name or "
+        "duty as it was typed, `sender` the reader, `sent` when, `about` report and observations, `priority` by category (1 `stat`, 2 "
+        "`asap`, 3 `urgent`). `received` stands there only where it was read back. A version holds what had been told when it was "
+        "signed; what was told later leaves with the next version.\n\n"
+        + table(["told by", "`medium` (v3-ParticipationMode)"], routes)
     )
 
 

@@ -9,17 +9,32 @@ from __future__ import annotations
 
 import base64
 import json
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
-from urllib.parse import quote
 
+from medmm.delivery.fhir.communications import communications
+from medmm.delivery.fhir.elements import (
+    TERMINOLOGY,
+    URI,
+    Json,
+    concept,
+    date_time,
+    ref,
+    search,
+    url,
+)
 from medmm.delivery.fhir.joins import Joins, identifier
+from medmm.delivery.fhir.readers import (
+    interpreters,
+    practitioner,
+    provenance,
+    reader_ref,
+    readers_of,
+    signer_ref,
+)
 from medmm.delivery.fhir.versions import (
     no_longer_stated,
     observation_status,
-    provenance_of_change,
     report_status,
     retracted,
 )
@@ -32,18 +47,15 @@ from medmm.domain.images import ImageReference
 from medmm.domain.plain_text import clean
 from medmm.domain.reading import Side
 from medmm.domain.record import Coding
-from medmm.domain.report import Reader, SignedReport, SignedStatement
+from medmm.domain.report import SignedReport, SignedStatement
 from medmm.domain.version import __version__
 from medmm.domain.vocabulary import SNOMED_CT, finding_term, measurement_terms
 from medmm.presentation.report_versions import Lineage
 from medmm.presentation.value_words import unit_words
 
-Json = dict[str, Any]
-URI = "urn:ietf:rfc:3986"
 UPDATED = ("Observation", "DiagnosticReport")  # what a later version of a report changes
 DICOM_UID = "urn:dicom:uid"
 UCUM = "http://unitsofmeasure.org"
-TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
 # FHIR R4 example
 IMAGING_STUDY = Coding(
@@ -70,7 +82,7 @@ def report_bundle(
     joins: Joins | None = None,
     versions: Sequence[SignedReport] = (),
 ) -> Json:
-    """Build the transaction Bundle: patient, reader, study, observations, report, provenance.
+    """Build the transaction Bundle: patient, readers, study, observations, report, who was told.
 
     Sent again it creates no second patient, study or report: each is a conditional create. A later
     version of a report updates report and observations, and says of those that it makes no more
@@ -96,8 +108,8 @@ def report_bundle(
             _patient_search(identity, joins),
         ),
         *(
-            _entry(report, "Practitioner", name, _practitioner(reader))
-            for name, reader in _readers(line).items()
+            _entry(report, "Practitioner", name, practitioner(reader))
+            for name, reader in readers_of(line).items()
         ),
         _entry(report, "Device", "software", _device(report)),
         _entry(
@@ -105,7 +117,7 @@ def report_bundle(
             "ImagingStudy",
             "study",
             _imaging_study(report, joins),
-            _search(DICOM_UID, f"urn:oid:{report.study.uid}"),
+            search(DICOM_UID, f"urn:oid:{report.study.uid}"),
         ),
         *(_entry(report, "Observation", s.id, _observation(line, s)) for s in observed),
         *(
@@ -113,7 +125,7 @@ def report_bundle(
                 report,
                 "Observation",
                 s.id,
-                retracted(_observation(line, s), _signer_ref(line), report),
+                retracted(_observation(line, s), signer_ref(line), report),
             )
             for s in no_longer_stated(observed, before)
         ),
@@ -123,22 +135,14 @@ def report_bundle(
             "report",
             _diagnostic_report(line, identity, observed, joins),
         ),
-        _entry(report, "Provenance", "provenance", _provenance(line)),
+        *(
+            _entry(report, "Communication", name, resource)
+            for name, resource in communications(line, observed)
+        ),
+        _entry(report, "Provenance", "provenance", provenance(line)),
     ]
     bundle = Bundle(type="transaction", timestamp=report.signed_at.isoformat(), entry=entries)
     return json.loads(bundle.model_dump_json(exclude_none=True))
-
-
-def _url(report: SignedReport, name: str) -> str:
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"{report.root}/{name}").urn
-
-
-def _ref(report: SignedReport, name: str) -> Json:
-    return {"reference": _url(report, name)}
-
-
-def _search(system: str, value: str) -> str:
-    return f"identifier={quote(system, safe='')}|{quote(value, safe='')}"
 
 
 def _entry(
@@ -152,38 +156,18 @@ def _entry(
     """
     request = {"method": "POST", "url": kind}
     if if_none_exist is None and kind != "Provenance":  # which has no identifier
-        own = {"system": URI, "value": _url(report, name)}
+        own = {"system": URI, "value": url(report, name)}
         resource = {**resource, "identifier": [*resource.get("identifier", []), own]}
-        if_none_exist = _search(URI, own["value"])
+        if_none_exist = search(URI, own["value"])
     if report.version > 1 and kind in UPDATED:
         request = {"method": "PUT", "url": f"{kind}?{if_none_exist}"}
     elif if_none_exist:
         request["ifNoneExist"] = if_none_exist
     return {
-        "fullUrl": _url(report, name),
+        "fullUrl": url(report, name),
         "resource": {"resourceType": kind, **resource},
         "request": request,
     }
-
-
-def _date_time(acquired: datetime, *, exact: bool) -> str:
-    """Format a time to the second with its zone; the date alone if either is unknown.
-
-    Source: FHIR R4 datatype dateTime, which asks for a zone where a time of day is given.
-    """
-    return acquired.isoformat() if exact else acquired.date().isoformat()
-
-
-def _concept(*codings: Coding, text: str | None = None) -> Json:
-    concept: Json = {}
-    if codings:
-        concept["coding"] = [
-            {k: v for k, v in (("system", c.system), ("code", c.code), ("display", c.display)) if v}
-            for c in codings
-        ]
-    if text:
-        concept["text"] = text
-    return concept
 
 
 def _patient(report: SignedReport, identity: PatientIdentity | None, joins: Joins) -> Json:
@@ -208,34 +192,7 @@ def _patient(report: SignedReport, identity: PatientIdentity | None, joins: Join
 def _patient_search(identity: PatientIdentity | None, joins: Joins) -> str | None:
     """Search by an identifier with a system alone: a bare number may be another hospital's."""
     system = joins.patient_system(identity)
-    return _search(system, clean(identity.patient_id or "")) if identity and system else None
-
-
-def _readers(line: Lineage) -> dict[str, Reader]:
-    """List who signed, and whoever else wrote a statement, by the name of their entry."""
-    report = line.report
-    authors = {s.author.id: s.author for s in report.statements if s.author is not None}
-    authors.pop(report.signed_by.id, None)
-    return {_reader_name(line, one): one for one in (report.signed_by, *authors.values())}
-
-
-def _reader_name(line: Lineage, reader: Reader) -> str:
-    """Name a reader's entry, the same in every version: "reader" is who signed the first."""
-    first = line.versions[0].signed_by
-    return "reader" if reader.id == first.id else f"reader {reader.id}"
-
-
-def _reader_ref(line: Lineage, reader: Reader) -> Json:
-    return _ref(line.report, _reader_name(line, reader))
-
-
-def _signer_ref(line: Lineage) -> Json:
-    return _reader_ref(line, line.report.signed_by)
-
-
-def _practitioner(reader: Reader) -> Json:
-    name = {"name": [{"text": clean(reader.name)}]} if reader.name.strip() else {}
-    return {"identifier": [{"value": reader.id}], **name}
+    return search(system, clean(identity.patient_id or "")) if identity and system else None
 
 
 def _device(report: SignedReport) -> Json:
@@ -251,7 +208,7 @@ def _imaging_study(report: SignedReport, joins: Joins) -> Json:
             *joins.accession(),
         ],
         "status": "available",
-        "subject": _ref(report, "patient"),
+        "subject": ref(report, "patient"),
         "modality": [{"system": DCM, "code": report.study.modality}],
         "numberOfSeries": len(report.study.series),
         "numberOfInstances": sum(len(s.sop_uids) for s in report.study.series),
@@ -261,7 +218,7 @@ def _imaging_study(report: SignedReport, joins: Joins) -> Json:
                 "modality": {"system": DCM, "code": series.modality},
                 "numberOfInstances": len(series.sop_uids),
                 **(
-                    {"started": _date_time(series.acquired, exact=series.exact)}
+                    {"started": date_time(series.acquired, exact=series.exact)}
                     if series.acquired
                     else {}
                 ),
@@ -279,9 +236,9 @@ def _imaging_study(report: SignedReport, joins: Joins) -> Json:
     dated = [series for series in report.study.series if series.acquired]
     first = min(dated, key=lambda series: series.acquired or datetime.max, default=report.study)
     if first.acquired:
-        study["started"] = _date_time(first.acquired, exact=first.exact)
+        study["started"] = date_time(first.acquired, exact=first.exact)
     if joins.procedure is not None:
-        study["procedureCode"] = [_concept(joins.procedure)]
+        study["procedureCode"] = [concept(joins.procedure)]
     return study | _ordered(joins)
 
 
@@ -313,45 +270,45 @@ def _observation(line: Lineage, statement: SignedStatement) -> Json:
     observation: Json = {
         "status": observation_status(statement.id, line.versions),
         "category": [
-            _concept(
+            concept(
                 Coding(
                     system=f"{TERMINOLOGY}/observation-category", code="imaging", display="Imaging"
                 )
             )
         ],
-        "subject": _ref(report, "patient"),
-        "performer": [_reader_ref(line, statement.author or report.signed_by)],
+        "subject": ref(report, "patient"),
+        "performer": [reader_ref(line, (statement.author or report.signed_by).id)],
         "issued": report.signed_at.isoformat(),
     }
     if statement.author is None:
-        observation["device"] = _ref(report, "software")  # what a reader added, no software saw
+        observation["device"] = ref(report, "software")  # what a reader added, no software saw
     if statement.critical:
-        observation["interpretation"] = [_concept(CRITICAL, text="critical")]
+        observation["interpretation"] = [concept(CRITICAL, text="critical")]
     if words := printable(statement.text):
         observation["note"] = [{"text": words}]
     if report.study.acquired:
-        observation["effectiveDateTime"] = _date_time(
+        observation["effectiveDateTime"] = date_time(
             report.study.acquired, exact=report.study.exact
         )
     if report.images_read:
-        observation["derivedFrom"] = [_ref(report, "study"), *_images_read(report)]
+        observation["derivedFrom"] = [ref(report, "study"), *_images_read(report)]
     if statement.finding is None and statement.author is not None:
         value = {"valueString": words} if words else {}
         addendum = statement.section is Section.ADDENDUM
         what = "addendum" if addendum else "finding in the reader's own words"
-        return observation | {"code": _concept(text=what)} | value
+        return observation | {"code": concept(text=what)} | value
     if statement.finding is None:
         of = needed(measured(statement), "the measurement of a statement", statement=statement.id)
         return observation | _measurement(of, statement.side)
     term = finding_term(statement.finding)
-    observation["code"] = _concept(*term.codings, text=term.words)
+    observation["code"] = concept(*term.codings, text=term.words)
     observation["valueCodeableConcept"] = _verdict(statement)
     if statement.side is not None or statement.place:
         where = (
             f"{statement.side.value} side of the {term.body_part.lower()}" if statement.side else ""
         )
         sides = [SIDES[statement.side]] if statement.side else []
-        observation["bodySite"] = _concept(
+        observation["bodySite"] = concept(
             *sides, text=", ".join(filter(None, (where, printable(statement.place))))
         )
     return observation
@@ -361,13 +318,13 @@ def _measurement(measured: MeasurementEvidence, side: Side | None) -> Json:
     """Code a measured quantity's value and interval, and its structure and side if known."""
     term = measurement_terms().get(measured.name)
     found: Json = {
-        "code": _concept(
+        "code": concept(
             *(term.codings if term else ()), text=term.words if term else measured.name
         ),
         "valueQuantity": _quantity(measured.value, measured.unit),
         "component": [
             {
-                "code": _concept(text=f"{end} limit of the 95 % interval"),
+                "code": concept(text=f"{end} limit of the 95 % interval"),
                 "valueQuantity": _quantity(limit, measured.unit),
             }
             for end, limit in zip(("lower", "upper"), measured.interval, strict=True)
@@ -375,7 +332,7 @@ def _measurement(measured: MeasurementEvidence, side: Side | None) -> Json:
     }
     if term is not None and term.site is not None:
         words = (term.site.display or "").lower()
-        found["bodySite"] = _concept(term.site, text=f"{side.value} {words}" if side else words)
+        found["bodySite"] = concept(term.site, text=f"{side.value} {words}" if side else words)
     return found
 
 
@@ -387,7 +344,7 @@ def _verdict(statement: SignedStatement) -> Json:
     """Say what is said of a finding; Present and Absent alone have a code."""
     said = said_of_finding(statement)
     coding = {SaidOfFinding.PRESENT: [PRESENT], SaidOfFinding.ABSENT: [ABSENT]}.get(said, [])
-    return _concept(*coding, text=said.value)
+    return concept(*coding, text=said.value)
 
 
 def _diagnostic_report(
@@ -402,14 +359,14 @@ def _diagnostic_report(
     body: Json = {
         "status": report_status(line.versions),
         "category": [
-            _concept(Coding(system=f"{TERMINOLOGY}/v2-0074", code="RAD", display="Radiology"))
+            concept(Coding(system=f"{TERMINOLOGY}/v2-0074", code="RAD", display="Radiology"))
         ],
-        "code": _concept(joins.procedure or IMAGING_STUDY),
-        "subject": _ref(report, "patient"),
+        "code": concept(joins.procedure or IMAGING_STUDY),
+        "subject": ref(report, "patient"),
         "issued": report.signed_at.isoformat(),
-        "performer": [_signer_ref(line)],
-        "resultsInterpreter": [_signer_ref(line)],
-        "imagingStudy": [_ref(report, "study")],
+        "performer": [signer_ref(line)],
+        "resultsInterpreter": [reader_ref(line, reader.id) for reader in interpreters(report)],
+        "imagingStudy": [ref(report, "study")],
         "presentedForm": [{"contentType": "text/plain; charset=utf-8", "data": whole}],
     }
     if conclusion := _conclusion(line):
@@ -419,9 +376,9 @@ def _diagnostic_report(
     if report.replaces is not None:
         body["identifier"] = [*body.get("identifier", []), {"value": report.id}]
     if observed:
-        body["result"] = [_ref(report, s.id) for s in observed]
+        body["result"] = [ref(report, s.id) for s in observed]
     if report.study.acquired:
-        body["effectiveDateTime"] = _date_time(report.study.acquired, exact=report.study.exact)
+        body["effectiveDateTime"] = date_time(report.study.acquired, exact=report.study.exact)
     return body | _ordered(joins)
 
 
@@ -437,23 +394,3 @@ def _conclusion(line: Lineage) -> str:
     added = [f"Addendum: {text}" for text in said[Section.ADDENDUM]]
     stated = said[Section.IMPRESSION] or said[Section.FINDINGS]  # what is recorded is none
     return printable("\n".join([*line.notices(), *added, *stated]))
-
-
-def _provenance(line: Lineage) -> Json:
-    report = line.report
-
-    def agent(kind: str, who: Json) -> Json:
-        coding = Coding(system=f"{TERMINOLOGY}/provenance-participant-type", code=kind)
-        return {"type": _concept(coding), "who": who}
-
-    authors = {s.author.id: s.author for s in report.statements if s.author is not None}
-    return {
-        "target": [_ref(report, "report")],
-        "recorded": report.signed_at.isoformat(),
-        "agent": [
-            agent("author", _ref(report, "software")),
-            *(agent("author", _reader_ref(line, author)) for author in authors.values()),
-            agent("verifier", _signer_ref(line)),
-        ],
-        **provenance_of_change(report),
-    }
