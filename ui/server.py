@@ -50,12 +50,14 @@ def secrets_of_sign_in(settings: Settings) -> dict[str, Any]:
     entry = settings.sign_in
     if not entry.configured:
         return {}
-    provider = {
+    provider: dict[str, Any] = {
         "client_id": entry.client_id,
         "client_secret": entry.secret(),
         "server_metadata_url": entry.metadata_url,
         "client_kwargs": {"scope": entry.scope, "prompt": entry.prompt},
     }
+    if entry.max_age_minutes is not None:
+        provider["authorize_params"] = {"max_age": f"{60 * entry.max_age_minutes:.0f}"}
     tokens = {"expose_tokens": ["access"]} if entry.roles_from == "userinfo" else {}
     return {
         "auth": {

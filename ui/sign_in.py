@@ -14,6 +14,7 @@ from medmm.assistant import Assistant
 from medmm.domain.errors import MedmmError, PermissionDenied
 from medmm.domain.report import Reader
 from medmm.domain.session_event import SessionEvent
+from medmm.web.claims import KNOWN_AND_REFUSED
 from medmm.web.sign_ins import Ended, SignIns, identity_digest
 from ui import left_page, open_case
 from ui.desk import Desk
@@ -102,7 +103,7 @@ def _show_signing_in(known: SignIns, here: str, error: PermissionDenied) -> None
     kept = left_page.left()
     _watch(known, open_now=False, back=kept is None)
     again = kept is not None or known.state(here).ended is not Ended.NOBODY
-    if error.where.get("session") in ("no role", "no id", "no name"):
+    if error.where.get("session") in KNOWN_AND_REFUSED:
         st.error("  \n".join(error_lines(error)))
     elif left_page.FAILED in st.query_params:
         st.error("The provider did not sign you in. Try again, or ask who runs your accounts.")

@@ -48,6 +48,7 @@ class SignInEntry(BaseModel):
     idle_minutes: float = Field(default=15, gt=0, le=480)
     session_minutes: float = Field(default=480, gt=0, le=1440)
     ends_with_token: bool = True
+    max_age_minutes: float | None = Field(default=None, gt=0, le=1440)
 
     @property
     def configured(self) -> bool:

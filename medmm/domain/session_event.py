@@ -9,7 +9,8 @@ class SessionEvent(Enum):
     """A step in the life of a sign-in.
 
     Attributes:
-        NOT_LET_IN: the provider knows this person, but not by an id, name or role that counts here.
+        NOT_LET_IN: the provider knows this person, but not by an id, name or role that counts here,
+            or by a sign-in there that is too old.
         REFUSED: while the session lasted, the provider took the role or the token back.
     """
 

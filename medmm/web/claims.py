@@ -1,6 +1,7 @@
 """What a provider says of a person, read as a reader: id, name and mapped role.
 
-Source: OpenID Connect Core 1.0, 2 (ID Token), 5.1 (standard claims) and 5.7 (stability of claims).
+Source: OpenID Connect Core 1.0, 2 (ID Token), 3.1.2.1 (max_age), 3.1.3.7 (its check), 5.1
+(standard claims) and 5.7 (stability of claims).
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from medmm.domain.report import Reader
 
 LONGEST_ID, LONGEST_NAME = 255, 200
 Claims = Mapping[str, object]
+SKEW_S = 60  # by which two clocks may differ
+# `session` in `where` of whom the provider knows, and who is not let in
+KNOWN_AND_REFUSED = ("no role", "no id", "no name", "no auth_time", "too old")
 # Controls, halves of characters, line ends; and what turns the direction of the text around it
 _NO_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _NO_CHARACTERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -33,6 +37,32 @@ def reader_of(claims: Claims, entry: SignInEntry, *, service: str) -> Reader:
         name=_name_of(claims, entry.name_claim),
         role=_role_of(claims, entry),
     )
+
+
+def refuse_old(claims: Claims, entry: SignInEntry, now: float) -> None:
+    """Refuse who signed in at the provider longer ago than the settings allow.
+
+    A provider that was asked for `max_age` says when that was; one that does not, did not check.
+
+    Args:
+        claims: of the ID token.
+        now: seconds since 1970.
+
+    Raises: PermissionDenied if so, with `session` in `where`.
+    """
+    if entry.max_age_minutes is None:
+        return
+    at = claims.get("auth_time")
+    if isinstance(at, bool) or not isinstance(at, int | float):
+        raise _refused(
+            "the provider does not say when you signed in there", "no auth_time", "auth_time"
+        )
+    if not -SKEW_S <= now - at <= 60 * entry.max_age_minutes + SKEW_S:
+        raise PermissionDenied(
+            "you signed in at the provider too long ago",
+            remedy="sign out there, and sign in again",
+            session="too old",
+        )
 
 
 def _id_of(claims: Claims, claim: str, service: str) -> str:

@@ -21,7 +21,7 @@ from medmm.config import SignInEntry
 from medmm.domain.errors import MedmmError, PermissionDenied, Unavailable
 from medmm.domain.report import Reader
 from medmm.domain.session_event import SessionEvent
-from medmm.web.claims import Claims, reader_of
+from medmm.web.claims import Claims, reader_of, refuse_old
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -155,7 +155,8 @@ class SignIns:
             token: access token, where roles are asked for again.
 
         Raises: PermissionDenied if this browser did not just come back with these claims, they
-            have expired, or they name no id, name or role; Unavailable if the provider can't be
+            have expired or are of a sign-in that is too old, or they name no id, name or role;
+            Unavailable if the provider can't be
             asked for the roles.
         """
         now = self._now()
@@ -168,6 +169,7 @@ class SignIns:
             raise _refused(Ended.EXPIRED)
         said = claims if self._source is None else self._asked(self._source, token, subject)
         try:
+            refuse_old(claims, self.entry, now)
             reader = reader_of(said, self.entry, service=self._service)
         except PermissionDenied:
             with self._lock:

@@ -50,6 +50,7 @@ def test_a_whole_block_has_safe_defaults(tmp_path: Path) -> None:
         (WHOLE + "  idle_minutes: 0\n", "idle_minutes"),
         (WHOLE + "  session_minutes: 1441\n", "session_minutes"),
         (WHOLE + "  prompt: none\n", "prompt"),
+        (WHOLE + "  max_age_minutes: 0\n", "max_age_minutes"),
         (WHOLE + "  redirect: x\n", "unknown setting 'sign_in.redirect'"),
         (WHOLE + f"  client_secret: {SECRET}\n", "a secret stands in the settings file"),
     ],

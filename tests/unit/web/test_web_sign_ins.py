@@ -65,6 +65,36 @@ def test_an_expired_or_endless_token_opens_nothing(said: dict[str, Any]) -> None
     assert ended(known) == "nobody"
 
 
+@pytest.mark.parametrize(
+    ("age_s", "let"),
+    [(0, True), (600, True), (660, True), (661, False), (-60, True), (-61, False)],
+)
+def test_a_sign_in_at_the_provider_that_is_too_old_opens_nothing(age_s: int, let: bool) -> None:
+    clock = Clock()
+    known = sign_ins(clock, max_age_minutes=10)
+    if let:
+        assert let_in(known, clock, auth_time=clock() - age_s) == ONE
+        return
+    with pytest.raises(PermissionDenied) as caught:
+        let_in(known, clock, auth_time=clock() - age_s)
+    assert caught.value.where["session"] == "too old"
+    assert ended(known) == "nobody"
+    told: list[tuple[SessionEvent, str]] = []
+    known.tell(lambda event, person: told.append((event, person)))
+    assert told == [(SessionEvent.NOT_LET_IN, "att-1")]
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"auth_time": "now"}, {"auth_time": True}, {"auth_time": float("nan")}]
+)
+def test_a_provider_that_does_not_say_when_lets_nobody_in(said: dict[str, Any]) -> None:
+    clock = Clock()
+    with pytest.raises(PermissionDenied) as caught:
+        let_in(sign_ins(clock, max_age_minutes=10), clock, **said)
+    assert caught.value.where["session"] in ("no auth_time", "too old")
+    assert let_in(sign_ins(clock), clock, **said) == ONE, "nobody asked"
+
+
 @given(
     token_s=st.integers(10, 7200), session=st.integers(1, 120), idle=st.integers(1, 120),
     with_token=st.booleans(), steps=st.lists(st.integers(1, 900), max_size=30),
