@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -30,9 +31,19 @@ class Provider:
     def metadata_url(self) -> str:
         return f"{self.issuer}/.well-known/openid-configuration"
 
-    def say(self, sub: str, name: str = "", roles: tuple[str, ...] = ("rad-attending",)) -> None:
-        """Set what it says of a person from now on."""
-        claims = {"name": name or f"ZZ{sub.upper()}", "realm_access": {"roles": list(roles)}}
+    def say(
+        self,
+        sub: str,
+        name: str = "",
+        roles: tuple[str, ...] = ("rad-attending",),
+        signed_in_s_ago: float = 0.0,
+    ) -> None:
+        """Set what it says of a person from now on; by itself it does not say when they signed in there."""
+        claims = {
+            "name": name or f"ZZ{sub.upper()}",
+            "realm_access": {"roles": list(roles)},
+            "auth_time": int(time.time() - signed_in_s_ago),
+        }
         self._send("PUT", f"/users/{urllib.parse.quote(sub)}", claims)
 
     def revoke(self, sub: str) -> None:

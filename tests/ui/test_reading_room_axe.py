@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
+from tests.ui import axe
 from tests.ui.room_browser import CHROMIUM, NO_CHROMIUM, Tab, context_of, serving
 from tests.ui.room_data import Room, furnished
 from tests.ui.viewer_page import browser_of
 
-FOUND = find_spec("axe_playwright_python")
-AXE = Path(FOUND.origin).with_name("axe.min.js") if FOUND and FOUND.origin else None
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-# What comes of Streamlit's own markup, and no page can change: rule and selector, with why. None is known.
-OF_STREAMLIT: dict[tuple[str, str], str] = {}
-ASK = """async tags => {
-  const found = await axe.run(document, {runOnly: {type: "tag", values: tags}});
-  return found.violations.flatMap(one => one.nodes.map(node =>
-    [one.id, node.target.flat().join(" "), one.help + ": " + node.html.slice(0, 200) + " " + node.failureSummary]));
-}"""
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM),
-    pytest.mark.skipif(
-        AXE is None, reason="axe-playwright-python, which carries axe, is not installed"
-    ),
+    axe.needs_axe,
 ]
 
 
@@ -50,14 +37,7 @@ def tab(room: Room, browser: Browser) -> Iterator[Tab]:
 
 
 def violations(tab: Tab) -> list[tuple[str, str, str]]:
-    """What axe objects to: rule, selector, and words."""
-    tab.page.mouse.move(5, 760)  # nothing is hovered
-    tab.page.wait_for_timeout(400)  # colours change slowly
-    if tab.page.evaluate("typeof window.axe") == "undefined":
-        assert AXE is not None
-        tab.page.evaluate(AXE.read_text(encoding="utf-8") + "\n;undefined")
-    found = [tuple(one) for one in tab.page.evaluate(ASK, TAGS)]
-    return [one for one in found if (one[0], one[1]) not in OF_STREAMLIT]
+    return axe.violations(tab.page)
 
 
 def test_axe_finds_what_is_wrong(tab: Tab) -> None:

@@ -24,6 +24,7 @@ from medmm.web.browser_cookie import COOKIE
 from medmm.web.frame_links import CaseLinks, LinkSigner
 from tests.docs.dashboard_picture import dashboard as running
 from tests.kept import kept
+from tests.ui.axe import needs_axe, violations, violations_now
 from tests.ui.provider import SECRET, Provider, provider
 
 CHROMIUM = shutil.which("chromium")
@@ -34,6 +35,7 @@ pytestmark = [
     pytest.mark.skipif(
         find_spec("oidc_provider_mock") is None, reason="oidc-provider-mock is not installed"
     ),
+    needs_axe,
 ]
 FLAGS = [
     "--no-sandbox",
@@ -44,7 +46,7 @@ FLAGS = [
 WAIT_MS = 90_000
 expect.set_options(timeout=WAIT_MS)
 WORDS = "Small effusion on the left, seen by me."
-IDLE_S, TOKEN_S = 20, 60
+IDLE_S, TOKEN_S, MAX_AGE_MIN = 20, 60, 10
 
 
 class Site:
@@ -108,9 +110,11 @@ def asked_again(tmp_path_factory: pytest.TempPathFactory, drafted_once: Path) ->
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory, drafted_once: Path) -> Iterator[Site]:
-    """Tokens and patience are short."""
+    """Tokens and patience are short; nobody signed in at the provider long ago."""
     folder = tmp_path_factory.mktemp("short")
-    with site(folder, drafted_once, TOKEN_S, idle_minutes=IDLE_S / 60) as made:
+    with site(
+        folder, drafted_once, TOKEN_S, idle_minutes=IDLE_S / 60, max_age_minutes=MAX_AGE_MIN
+    ) as made:
         yield made
 
 
@@ -206,6 +210,7 @@ def test_a_person_signs_in_with_the_role_of_the_claims_and_signs_out_for_good(
     tab.get_by_role("button", name="Sign in").wait_for()
     before = cookie(tab)
     assert not patient_shown(tab)
+    assert violations(tab) == [], "the page that asks to sign in"
     sign_in(site, tab, "att-1")
     tab.get_by_text("ZZATTENDING <b>One</b> · attending").wait_for()
     assert cookie(tab) not in ("", before), "a cookie known before is worth nothing (fixation)"
@@ -252,6 +257,7 @@ def test_a_person_without_a_role_is_told_what_to_ask_for(asked_again: Site, brow
     sign_in(asked_again, tab, "nurse-1")
     tab.get_by_text("your account has no role in medmm").wait_for()
     assert "rad-attending, rad-resident" in tab.inner_text("body")
+    assert violations(tab) == []
     assert asked_again.sessions("nurse-1") == ["not let in"]
     assert not patient_shown(tab)
 
@@ -262,6 +268,7 @@ def test_a_person_whom_the_provider_refuses_is_told(asked_again: Site, browser: 
     tab.get_by_role("button", name="Sign in").click()
     tab.get_by_role("button", name="Deny").click()
     tab.get_by_text("The provider did not sign you in").wait_for()
+    assert violations(tab) == []
 
 
 def test_a_link_to_a_case_leads_there_after_signing_in(asked_again: Site, browser: Any) -> None:
@@ -333,15 +340,38 @@ def test_nobody_at_the_page_locks_it_and_the_words_that_were_typed_come_back(
     frame = short.frame(tab, "att-1")
     type_words(tab, WORDS)
     tab.locator("#medmm-cover").wait_for(timeout=2000 * IDLE_S)
+    assert violations_now(tab) == [], "the cover, or what it gives way to"
     tab.get_by_role("button", name="Sign in again").wait_for()
     body = tab.inner_text("body")
     assert "locked, because nobody worked at it" in body
     assert "kept for you alone" in body
     let_go(tab)
+    assert violations(tab) == [], "locked"
     assert status(tab, frame) == 403
     sign_in(short, tab, "att-1", again=True)
     expect(field(tab)).to_have_value(WORDS)
     assert short.edits() == []
+
+
+def test_a_sign_in_at_the_provider_that_is_too_old_is_asked_about_and_refused(
+    short: Site, browser: Any
+) -> None:
+    short.provider.say("att-7", signed_in_s_ago=60 * MAX_AGE_MIN + 120)
+    tab = new_tab(browser)
+    tab.goto(short.address)
+    tab.get_by_role("button", name="Sign in").click()
+    tab.wait_for_url(f"{short.provider.issuer}/**")
+    asked_for = dict(part.split("=", 1) for part in urlsplit(tab.url).query.split("&"))
+    assert asked_for["max_age"] == str(60 * MAX_AGE_MIN)
+    tab.locator('input[name="sub"]').fill("att-7")
+    tab.get_by_role("button", name="Authorize").click()
+    tab.get_by_text("you signed in at the provider too long ago").wait_for()
+    assert not patient_shown(tab)
+    assert violations(tab) == []
+    assert short.sessions("att-7") == ["not let in"]
+    short.provider.say("att-7")
+    sign_in(short, tab, "att-7", button="Sign in")
+    tab.get_by_text("· attending").wait_for()
 
 
 def test_a_token_that_expires_in_mid_edit_keeps_the_words(short: Site, browser: Any) -> None:
@@ -361,12 +391,34 @@ def test_a_token_that_expires_in_mid_edit_keeps_the_words(short: Site, browser: 
     tab.get_by_text("your sign-in has expired", exact=False).first.wait_for()
     tab.get_by_role("button", name="Sign in again").wait_for()
     let_go(tab)
+    assert violations(tab) == [], "expired"
     assert status(tab, frame) == 403
     sign_in(short, tab, "att-1", again=True)
     expect(field(tab)).to_have_value("Expired " + WORDS)
     save(tab)
     saved(short, ["Expired " + WORDS])
     assert short.sessions("att-1")[-3:] == ["signed in", "expired", "signed in"]
+
+
+def test_a_sign_in_counts_in_the_server_that_saw_it(
+    asked_again: Site, short: Site, browser: Any
+) -> None:
+    """Cookies know no ports: two servers under one name take a browser from each other."""
+    for one in (asked_again, short):
+        one.provider.say("att-8")
+    tab = new_tab(browser)
+    sign_in(asked_again, tab, "att-8")
+    tab.get_by_text("· attending").wait_for()
+    other = tab.context.new_page()
+    other.set_default_timeout(WAIT_MS)
+    other.goto(short.address)
+    other.get_by_role("button", name="Sign in").wait_for()
+    assert not patient_shown(other), "the other server let nobody in"
+    sign_in(short, other, "att-8", button="Sign in")
+    other.get_by_text("· attending").wait_for()
+    tab.reload()
+    tab.get_by_role("button", name="Sign in").wait_for()
+    assert not patient_shown(tab)
 
 
 def asked(site: Site, path: str, **headers: str) -> Any:
