@@ -44,6 +44,7 @@ OF_A_CASE = (
     "prior_text",
     "first_reads",
     "dictated",
+    "unsent forgotten",
 )
 # After a restart of the server, or long offline, Streamlit forgets a click without a word
 ANEW = "The page was opened anew: what was pressed just before counts only if it shows here."

@@ -37,6 +37,9 @@ JOINER = "\u2060"
 # swap words.
 TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
+NEVER_SENT = "Typed here and never sent."
+NO_FIELD = "What they were typed for is not here any more, or says something else now."
+
 
 def edit_key(case_id: str, statement: StatementView) -> str:
     """Name the field for new words.

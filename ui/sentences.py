@@ -159,9 +159,10 @@ def show_edit(
     """Show the field for other words; what stands in it is kept outside the session."""
     field = edit_key(case.id, row.statement)
     kept = unfinished(desk, case).get(row.id)
+    stands = row.statement.text if kept is None else kept
     st.text_area(
         "In other words",
-        row.statement.text if kept is None else kept,
+        "" if field in st.session_state else stands,  # the session's words come before these
         key=field,
         height=72,
         label_visibility="collapsed",

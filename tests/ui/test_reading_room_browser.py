@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, expect
 
-from medmm.domain.report import CaseFile, CaseState
+from medmm import Assistant
+from medmm.domain.report import CaseFile, CaseState, Edit
 from tests.ui.drafted_case import LINKS, SCRIPT
 from tests.ui.room_browser import (
     CHROMIUM,
@@ -28,12 +29,12 @@ from tests.ui.viewer_page import browser_of
 expect.set_options(timeout=WAIT_MS)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 # The films of the room, each for what one test does to it
-SCRIPTED, KEYBOARD, SHARED, ALTERED, RESTARTED, QUESTIONED, SIGNED = range(7)
+SCRIPTED, KEYBOARD, SHARED, ALTERED, RESTARTED, QUESTIONED, SIGNED, UNSENT = range(8)
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
-    return furnished(tmp_path_factory.mktemp("room"), films=7)
+    return furnished(tmp_path_factory.mktemp("room"), films=8)
 
 
 @pytest.fixture(scope="module")
@@ -297,6 +298,92 @@ def test_after_the_server_died_no_button_acts_on_another_case_or_signs(
     again.press("pick s4 ")
     assert again.field("text ").input_value() == "Half a sentence, typed before"
     context.close()
+
+
+def test_words_in_a_field_that_was_never_left_outlive_server_and_page(
+    browser: Browser, server: Server, room: Room
+) -> None:
+    """Streamlit sends a field when it is left; the tab keeps what was not sent, and offers it."""
+    context, case_id = context_of(browser), room.films[UNSENT]
+    context.route("**/viewer.js", lambda route: route.abort())  # it is not about the images
+    tab = Tab(context, server).open(case_id, images=False)
+    tab.press("pick s4 ")
+    type_and_stay(tab, "Typed before the server died")
+    server.kill()
+    server.start()
+    tab.page.locator(CONNECTED).wait_for()
+    tab.settle()
+    assert standing_or_put_back(tab) == "Typed before the server died"
+    tab.page.keyboard.press("Tab")
+    tab.settle()
+    tab.page.reload()
+    tab.page.locator(".st-key-panel").wait_for()
+    tab.settle().press("pick s4 ")
+    assert tab.field("text ").input_value() == "Typed before the server died", "kept in the store"
+    assert offers(tab).count() == 0
+
+    type_and_stay(tab, "Typed before the page was left")
+    tab.page.reload()
+    offers(tab).first.wait_for()
+    assert "Typed before the page was left" in offers(tab).first.inner_text()
+    assert tab.field("text ").input_value() != "Typed before the page was left", "not by itself"
+    tab.open(room.films[SCRIPTED], images=False)
+    tab.page.wait_for_timeout(2000)
+    assert offers(tab).count() == 0, "of another case"
+    tab.open(case_id, images=False)
+    offers(tab).first.wait_for()
+    tab.press("put back ")
+    assert tab.field("text ").input_value() == "Typed before the page was left"
+    offers(tab).first.wait_for(state="detached")
+    assert kept_words(tab) is None, "the server has it"
+    tab.press("save s4 ")
+    tab.page.get_by_text("1 of 4 decided").wait_for()
+    tab.page.wait_for_timeout(2000)
+    assert offers(tab).count() == 0, "what was saved is not offered"
+
+    tab.press("pick s3 ")
+    type_and_stay(tab, "Typed for words that changed meanwhile")
+    with Assistant.from_config(room.config) as assistant:
+        edit = Edit("s3", "No effusion, said elsewhere.")
+        assistant.decide(case_id, [edit], by="reader-1")
+    tab.page.reload()
+    offers(tab).first.wait_for()
+    assert "says something else now" in offers(tab).first.inner_text()
+    assert tab.page.get_by_role("button", name="Put them back").count() == 0
+    tab.press("drop words ")
+    offers(tab).first.wait_for(state="detached")
+    assert kept_words(tab) is None
+    texts = {
+        one.statement_id: one.text for one in room.case(case_id).decisions if isinstance(one, Edit)
+    }
+    assert texts == {"s3": "No effusion, said elsewhere.", "s4": "Typed before the page was left"}
+    context.close()
+
+
+def type_and_stay(tab: Tab, words: str) -> None:
+    """Type into the field for other words, and do not leave it."""
+    tab.field("text ").click()
+    tab.page.keyboard.press("Control+A")
+    tab.page.keyboard.type(words)
+
+
+def offers(tab: Tab) -> Locator:
+    """What the page offers of words that were never sent."""
+    return tab.page.locator('[class*="st-key-unsent-offer-"]')
+
+
+def standing_or_put_back(tab: Tab) -> str:
+    """The words in the field; where the page lost them, after they were put back."""
+    tab.page.wait_for_timeout(2000)
+    if offers(tab).count():
+        tab.press("put back ")
+    return tab.field("text ").input_value()
+
+
+def kept_words(tab: Tab) -> str | None:
+    """What the tab has put aside."""
+    found: str | None = tab.page.evaluate("sessionStorage.getItem('medmm-unsent')")
+    return found
 
 
 def prepared(context: BrowserContext, server: Server, room: Room) -> None:

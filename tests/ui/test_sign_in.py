@@ -22,10 +22,10 @@ from medmm import Assistant
 from medmm.domain.report import Edit
 from medmm.web.browser_cookie import COOKIE
 from medmm.web.frame_links import CaseLinks, LinkSigner
-from tests.docs.dashboard_picture import dashboard as running
 from tests.kept import kept
 from tests.ui.axe import needs_axe, violations, violations_now
 from tests.ui.provider import SECRET, Provider, provider
+from tests.ui.room_browser import Server, serving
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -52,8 +52,9 @@ IDLE_S, TOKEN_S, MAX_AGE_MIN = 20, 60, 10
 class Site:
     """A dashboard where people sign in, with one drafted case."""
 
-    def __init__(self, address: str, folder: Path, provider: Provider) -> None:
-        self.address, self.folder, self.provider = address, folder, provider
+    def __init__(self, server: Server, folder: Path, provider: Provider) -> None:
+        self.server, self.folder, self.provider = server, folder, provider
+        self.address = server.address
         with self.assistant() as assistant:
             self.case = assistant.cases()[0].case_id
             self.series = assistant.case(self.case, by="cli-1").case.study.volumes[0].sha256
@@ -93,8 +94,8 @@ def site(folder: Path, drafted: Path, token_s: int, **sign_in: Any) -> Iterator[
             "sign_in": given.settings(folder, **sign_in),
         }
         (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
-        with running(folder / "settings.yaml") as address:
-            yield Site(address, folder, given)
+        with serving(folder / "settings.yaml") as server:
+            yield Site(server, folder, given)
         log = (folder / "ui.log").read_text()
         assert SECRET not in log
         assert "Traceback" not in log, log
@@ -398,6 +399,41 @@ def test_a_token_that_expires_in_mid_edit_keeps_the_words(short: Site, browser: 
     save(tab)
     saved(short, ["Expired " + WORDS])
     assert short.sessions("att-1")[-3:] == ["signed in", "expired", "signed in"]
+
+
+def test_words_that_were_not_sent_when_the_server_died_wait_in_the_tab_for_their_reader(
+    asked_again: Site, browser: Any
+) -> None:
+    site = asked_again
+    site.provider.say("att-4")
+    tab = new_tab(browser)
+    sign_in(site, tab, "att-4")
+    open_case(site, tab)
+    words = "Never sent, and the server died."
+    type_words(tab, words)
+    before = site.edits()
+    site.server.kill()
+    site.server.start()
+    tab.get_by_role("button", name="Sign in").wait_for()
+    let_go(tab)
+    assert words not in tab.content()
+    tab.get_by_role("button", name="Sign in").click()
+    tab.wait_for_url(f"{site.provider.issuer}/**")
+    tab.locator('input[name="sub"]').fill("att-4")
+    tab.get_by_role("button", name="Authorize").click()
+    tab.wait_for_url(f"{site.address}/**")
+    open_case(site, tab)
+    put_back = tab.get_by_role("button", name="Put them back")
+    put_back.wait_for()
+    assert words in tab.inner_text("body")
+    assert field(tab).input_value() != words
+    put_back.click()
+    expect(field(tab)).to_have_value(words)
+    assert site.edits() == before, "they decide nothing"
+    tab.reload()
+    expect(field(tab)).to_have_value(words)
+    tab.get_by_role("button", name="Sign out").click()
+    tab.wait_for_url(f"{site.provider.issuer}/oauth2/end_session**")
 
 
 def test_a_sign_in_counts_in_the_server_that_saw_it(

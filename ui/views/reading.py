@@ -24,6 +24,7 @@ from ui import (
     sentences,
     signing,
     spoken_draft,
+    unsent,
 )
 from ui.actions import acted, show_failed, told
 from ui.amending import show_versions
@@ -71,6 +72,7 @@ def show_case(desk: Desk, case_id: str, go: Go) -> None:
         case = open_case.opened(desk, case_id)
         show_failed()
         show_head(desk, case, go)
+        unsent_here = st.container(key="unsent")
         left, right = st.columns(SIDES_OF_THE_DESK, gap="small")
         rows = sentences.rows_of(desk, case)
         with left:
@@ -78,6 +80,7 @@ def show_case(desk: Desk, case_id: str, go: Go) -> None:
             images.show_images(case, desk, at.id if at else None)
         with right:
             show_panel(desk, case, rows)
+        unsent.show_unsent(desk, case, rows, unsent_here)
     keep_lease(desk)
 
 

@@ -3,6 +3,7 @@
 
 const SESSION = "/session";
 const ACTS = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
+const UNSENT = "medmm-unsent"; // what `unsent.js` keeps
 const BACK = "medmm-back"; // the address that was asked for before signing in, in this tab
 const STALE_MS = 1500;
 const COMMIT_MS = 600; // Streamlit sends a field when it loses the focus
@@ -94,7 +95,11 @@ class Watch {
       this.told = true;
       cover(state);
       document.activeElement?.blur?.();
-      window.setTimeout(() => this.tell(state), COMMIT_MS);
+      window.setTimeout(() => {
+        // The server has it now; one that was started anew knows nobody, and got nothing
+        if (state !== "nobody") sessionStorage.removeItem(UNSENT);
+        this.tell(state);
+      }, COMMIT_MS);
     }
   }
 
