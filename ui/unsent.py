@@ -1,4 +1,4 @@
-"""Words that a tab kept because the server never got them: offered, and put back when asked."""
+"""Words that a tab kept because no server got them: offered, and put back when asked."""
 
 from __future__ import annotations
 

@@ -82,9 +82,9 @@ def report_bundle(
     joins: Joins | None = None,
     versions: Sequence[SignedReport] = (),
 ) -> Json:
-    """Build the transaction Bundle: patient, readers, study, observations, report, who was told.
+    """Build the transaction Bundle: patient, readers, study, observations, report.
 
-    Sent again it creates no second patient, study or report: each is a conditional create. A later
+    With them go its provenance, and who was told of critical findings. Sent again it creates no second patient, study or report: each is a conditional create. A later
     version of a report updates report and observations, and says of those that it makes no more
     that they were entered in error.
 
