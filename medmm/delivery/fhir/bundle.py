@@ -84,9 +84,10 @@ def report_bundle(
 ) -> Json:
     """Build the transaction Bundle: patient, readers, study, observations, report.
 
-    With them go its provenance, and who was told of critical findings. Sent again it creates no second patient, study or report: each is a conditional create. A later
-    version of a report updates report and observations, and says of those that it makes no more
-    that they were entered in error.
+    With them go its provenance, and who was told of critical findings. Sent again it creates no
+    second patient, study or report: each is a conditional create. A later version of a report
+    updates report and observations, and says of those that it makes no more that they were entered
+    in error.
 
     Args:
         report: the version that counts.
