@@ -280,7 +280,7 @@ class BrowserReader:
 
 
 def lost(assistant: Assistant, cases: list[str], record: Record) -> list[str]:
-    """List what was answered and does not stand in the store, and cases that were signed twice."""
+    """List what was answered and is not in the store, and cases signed twice."""
     found = []
     for case_id in cases:
         file = assistant.case(case_id, pixels=False)
@@ -305,7 +305,10 @@ def at_the_browsers(assistant: Assistant, case_id: str) -> int:
 def measured(
     settings: Path, cases: list[str], *, readers: int, browsers: int, seconds: float, address: str
 ) -> Record:
-    """Let them all work for a while. Returns: what happened, and what was lost among its errors."""
+    """Let them all work for a while.
+
+    Returns: what happened; what was lost is among its errors.
+    """
     record, shared = Record(), cases[0]
     pause_s = readers * seconds / (max(len(cases) - 1, 1) * ACTS_A_CASE)
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Words that were typed into a field of a case and never reached the server, as a tab kept them.
+"""Words typed into a field of a case that never reached the server, as a tab kept them.
 
 A tab names a field by the class that its element has for the key of its widget. The key holds the
 case, and for a sentence its id and a digest of its words: words that were typed for another case,
