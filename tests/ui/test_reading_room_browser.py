@@ -325,7 +325,7 @@ def test_words_in_a_field_that_was_never_left_outlive_server_and_page(
     type_and_stay(tab, "Typed before the page was left")
     tab.page.reload()
     offers(tab).first.wait_for()
-    assert "Typed before the page was left" in offers(tab).first.inner_text()
+    expect(offers(tab).first).to_contain_text("Typed before the page was left")
     assert tab.field("text ").input_value() != "Typed before the page was left", "not by itself"
     tab.open(room.films[SCRIPTED], images=False)
     tab.page.wait_for_timeout(2000)
@@ -348,7 +348,7 @@ def test_words_in_a_field_that_was_never_left_outlive_server_and_page(
         assistant.decide(case_id, [edit], by="reader-1")
     tab.page.reload()
     offers(tab).first.wait_for()
-    assert "says something else now" in offers(tab).first.inner_text()
+    expect(offers(tab).first).to_contain_text("says something else now")
     assert tab.page.get_by_role("button", name="Put them back").count() == 0
     tab.press("drop words ")
     offers(tab).first.wait_for(state="detached")
