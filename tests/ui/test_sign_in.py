@@ -284,6 +284,41 @@ def test_a_link_to_a_case_leads_there_after_signing_in(asked_again: Site, browse
     tab.wait_for_url(f"{asked_again.provider.issuer}/**")
 
 
+def test_words_that_were_not_sent_when_the_server_died_wait_in_the_tab_for_their_reader(
+    asked_again: Site, browser: Any
+) -> None:
+    site = asked_again
+    site.provider.say("att-4")
+    tab = new_tab(browser)
+    sign_in(site, tab, "att-4")
+    open_case(site, tab)
+    words = "Never sent, and the server died."
+    type_words(tab, words)
+    before = site.edits()
+    site.server.kill()
+    site.server.start()
+    tab.get_by_role("button", name="Sign in").wait_for()
+    let_go(tab)
+    assert words not in tab.content()
+    tab.get_by_role("button", name="Sign in").click()
+    tab.wait_for_url(f"{site.provider.issuer}/**")
+    tab.locator('input[name="sub"]').fill("att-4")
+    tab.get_by_role("button", name="Authorize").click()
+    tab.wait_for_url(f"{site.address}/**")
+    open_case(site, tab)
+    put_back = tab.get_by_role("button", name="Put them back")
+    put_back.wait_for()
+    assert words in tab.inner_text("body")
+    assert field(tab).input_value() != words
+    put_back.click()
+    expect(field(tab)).to_have_value(words)
+    assert site.edits() == before, "they decide nothing"
+    tab.reload()
+    expect(field(tab)).to_have_value(words)
+    tab.get_by_role("button", name="Sign out").click()
+    tab.wait_for_url(f"{site.provider.issuer}/oauth2/end_session**")
+
+
 def test_a_role_taken_away_in_mid_page_refuses_the_verb_and_keeps_the_words(
     asked_again: Site, browser: Any
 ) -> None:
@@ -341,6 +376,7 @@ def test_nobody_at_the_page_locks_it_and_the_words_that_were_typed_come_back(
     frame = short.frame(tab, "att-1")
     type_words(tab, WORDS)
     tab.locator("#medmm-cover").wait_for(timeout=2000 * IDLE_S)
+    assert tab.evaluate("document.querySelector('#root').inert") or not patient_shown(tab)
     assert violations_now(tab) == [], "the cover, or what it gives way to"
     tab.get_by_role("button", name="Sign in again").wait_for()
     body = tab.inner_text("body")
@@ -399,41 +435,6 @@ def test_a_token_that_expires_in_mid_edit_keeps_the_words(short: Site, browser: 
     save(tab)
     saved(short, ["Expired " + WORDS])
     assert short.sessions("att-1")[-3:] == ["signed in", "expired", "signed in"]
-
-
-def test_words_that_were_not_sent_when_the_server_died_wait_in_the_tab_for_their_reader(
-    asked_again: Site, browser: Any
-) -> None:
-    site = asked_again
-    site.provider.say("att-4")
-    tab = new_tab(browser)
-    sign_in(site, tab, "att-4")
-    open_case(site, tab)
-    words = "Never sent, and the server died."
-    type_words(tab, words)
-    before = site.edits()
-    site.server.kill()
-    site.server.start()
-    tab.get_by_role("button", name="Sign in").wait_for()
-    let_go(tab)
-    assert words not in tab.content()
-    tab.get_by_role("button", name="Sign in").click()
-    tab.wait_for_url(f"{site.provider.issuer}/**")
-    tab.locator('input[name="sub"]').fill("att-4")
-    tab.get_by_role("button", name="Authorize").click()
-    tab.wait_for_url(f"{site.address}/**")
-    open_case(site, tab)
-    put_back = tab.get_by_role("button", name="Put them back")
-    put_back.wait_for()
-    assert words in tab.inner_text("body")
-    assert field(tab).input_value() != words
-    put_back.click()
-    expect(field(tab)).to_have_value(words)
-    assert site.edits() == before, "they decide nothing"
-    tab.reload()
-    expect(field(tab)).to_have_value(words)
-    tab.get_by_role("button", name="Sign out").click()
-    tab.wait_for_url(f"{site.provider.issuer}/oauth2/end_session**")
 
 
 def test_a_sign_in_counts_in_the_server_that_saw_it(

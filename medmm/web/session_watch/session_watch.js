@@ -27,10 +27,18 @@ function cover(state) {
     document.body.append(place);
   }
   place.textContent = WORDS[state] ?? "You are signed out.";
+  reach(false);
 }
 
 function uncover() {
   document.getElementById("medmm-cover")?.remove();
+  reach(true);
+}
+
+// What is covered is out of reach of keys and screen readers as well.
+function reach(may) {
+  const page = document.getElementById("root");
+  if (page) page.inert = !may;
 }
 
 class Watch {
