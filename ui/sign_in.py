@@ -22,6 +22,7 @@ from ui.presenter import error_lines, inert, sign_in_words
 from ui.reading_room import browser, shared_assistant, sign_ins
 
 PROVIDER = "oidc"
+SEAT = "seat"  # in the session: id of who reads in a demo
 EVERY_MS = 15_000  # between two looks of the page at its sign-in
 DEMO = """<span role="note" title="Anyone here can act as any reader. The setting sign_in ends \
 that." style="background:#8a1c1c;color:#fff;font-weight:700;padding:.15rem .7rem;\
@@ -69,6 +70,9 @@ def _demo_reader(assistant: Assistant) -> Reader | None:
         st.info("Nobody may review yet: add a reader under `readers:` in the configuration.")
         return None
     named = {reader.id: reader for reader in readers}
+    # Going to another page, Streamlit forgets every widget, and would seat the first reader
+    if st.session_state.get(SEAT) in named:
+        st.session_state.setdefault("reader", st.session_state[SEAT])
     chosen = st.selectbox(
         "Reader",
         list(named),
@@ -78,6 +82,7 @@ def _demo_reader(assistant: Assistant) -> Reader | None:
         width=260,
         help="There is no sign-in here: whoever sits here acts as this reader.",
     )
+    st.session_state[SEAT] = chosen
     reader = named[chosen]
     if reader.unnamed:
         st.caption(

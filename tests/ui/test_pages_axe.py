@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from tests.ui.axe import needs_axe, violations
 from tests.ui.room_browser import CHROMIUM, NO_CHROMIUM, Tab, context_of, serving
 from tests.ui.viewer_page import browser_of
-from tests.ui.worklist_room import LATER, PLAIN, TOLD, Room, filled, settled
+from tests.ui.worklist_room import LATER, TOLD, Room, filled, settled
 
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM), needs_axe]
 ATTENDING, ADMINISTRATOR, AUDITOR, BLIND, THIRD = (
@@ -158,10 +158,8 @@ def test_critical_results_open_refused_told_and_not_for_this_role(
 def test_a_first_read_with_findings_refused_recorded_and_beside_the_draft(
     at: Callable[..., Tab], room: Room
 ) -> None:
-    tab = at(f"read?case={room.case(PLAIN)}")
-    tab.page.get_by_role("button", name="Worklist").click()  # which gives the case back
-    tab = at("worklist", BLIND)
-    tab.page.get_by_text("ZZMÜLLER").first.click()
+    tab = at("", BLIND)
+    tab.page.get_by_role("button", name="ZZMÜLLER").first.click()
     assert objections(tab, to="Your first read") == []
     assert objections(pressed(tab, "Record and show the draft"), to="says nothing") == []
     tab.page.get_by_label("Findings that you see").click()

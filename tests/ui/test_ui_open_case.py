@@ -204,6 +204,22 @@ def test_opening_claims_the_case_and_leaving_gives_it_back(room: Room) -> None:
         room.assistant.claim(room.second, by="reader-2")
 
 
+def test_who_chose_a_seat_at_the_worklist_opens_the_case_and_acts_in_it(room: Room) -> None:
+    """Streamlit forgets all widgets when a script leads to another page, the choice of the reader too."""
+    page = sound(opened_page().selectbox(key="reader").set_value("reader-2").run())
+    page.query_params["case"] = room.first  # as a row of the worklist leads there
+    page = sound(page.run())
+    assert page.selectbox(key="reader").value == "reader-2"
+    page = press(page, "accept s1 ")
+    page = press(page, "next ")
+    assert page.selectbox(key="reader").value == "reader-2"
+    acts = [e for e in kept(room.assistant).events(room.first) if e.actor == "reader-1"]
+    assert acts == []
+    assert [e.actor for e in kept(room.assistant).events(room.first) if e.verb == "decide"] == [
+        "reader-2"
+    ]
+
+
 def test_who_takes_the_seat_gets_the_lease_of_who_left_it(room: Room) -> None:
     page = page_of("reader-2", room.first)
     assert "decide nothing" not in said(page, "markdown")
