@@ -180,7 +180,9 @@ class ScriptedReader:
 
     def _decide(self, file: CaseFile, at: SentenceRow) -> tuple[CaseFile, tuple[SentenceRow, ...]]:
         case_id, shown = file.case.id, self._shown(file)
-        accepts = at.statement.may_accept and self._chance.random() < 0.8
+        accepts = at.statement.may_accept and (
+            self._chance.random() < 0.8 or not any(isinstance(d, Accept) for d in file.decisions)
+        )
         decision = Accept(at.id) if accepts else Reject(at.id)
 
         def decided() -> tuple[CaseFile, tuple[SentenceRow, ...]]:
