@@ -21,6 +21,7 @@ button[kind^="primary"]:not(:disabled), button[kind^="primary"]:not(:disabled) *
 button[kind^="primary"]:not(:disabled):hover {background: #6cc4d6; border-color: #6cc4d6}
 button[kind="tertiary"]:is(:focus, :active, [aria-expanded="true"]), \
 button[kind="tertiary"]:is(:focus, :active, [aria-expanded="true"]) p {color: #8fd3e2}
+[data-tag], [data-tag] * {color: #06171b}
 .st-key-bar {border-bottom: 1px solid #2b3238; padding-bottom: .15rem}
 .st-key-bar [data-testid="stPageLink"] a {padding: .1rem .55rem}
 .st-key-bar .stMarkdown p, .st-key-head .stMarkdown p {white-space: nowrap}
