@@ -700,24 +700,24 @@ class Assistant:
         by: By | None = None,
         key: str | None = None,
     ) -> tuple[Path, ...]:
-        """Write a signed report into a folder: text, JSON, FHIR R4 Bundle, DICOM objects.
+        """Write a signed report into a folder: text, JSON, FHIR, DICOM objects, HL7 message.
 
         Publishing again gives the same files. Text, JSON and Bundle of other versions that lie
-        there are written anew, so that none of them is taken for what counts. DICOM objects are of
-        one version each and stay as they are.
+        there are written anew, so that none of them is taken for what counts. DICOM objects and
+        HL7 messages are of one version each and stay as they are.
 
         Args:
             report_id: as `SignedReport.id` gives it.
             to: the folder; it is made if it is missing.
             forms: of `text`, `json`, `fhir`, and in DICOM `sr` (structured report), `seg`
-                (segmentations), `key-object` (images that it cites) and `pdf` (its page). A
-                withdrawn version is, for any of the latter, a note that rejects all objects of the
-                report.
+                (segmentations), `key-object` (images that it cites) and `pdf` (its page), of which
+                a withdrawn version is a note that rejects all objects of the report; and `oru`,
+                the message of HL7 v2.5.1.
 
         Returns: the paths that were written.
-        Raises: InputError for another form, or if `to` is a file; StateError if a DICOM object is
-            asked for and the study was not kept as DICOM; Unavailable if the folder can't be
-            written.
+        Raises: InputError for another form, if `to` is a file, or if a value is longer than a
+            message may state it; StateError if a DICOM object is asked for and the study was not
+            kept as DICOM; Unavailable if the folder can't be written.
 
         Example:
             >>> assistant.publish(report.id, to="out", by="reader-1")
@@ -1502,7 +1502,8 @@ class Assistant:
         Args:
             report_id: as `SignedReport.id` gives it.
             format: `text`, `json`, `fhir` (R4 transaction Bundle), `outcome`: what that Bundle
-                lacks to find patient and order, or `dicom-outcome`: what DICOM objects lack.
+                lacks to find patient and order, `dicom-outcome`: what DICOM objects lack, or
+                `hl7-outcome`: what the HL7 message lacks.
 
         Returns: the content of the file; JSON for all but `text`.
         Raises: InputError if there is no such format.

@@ -241,6 +241,29 @@ class DicomEntry(BaseModel):
     label_maps: bool = False
 
 
+# A name that stands in a header of HL7 v2 as it is: no separator, no escape
+Hl7Name = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[^|^&~\\\x00-\x1f]+$")]
+
+
+class Hl7Entry(BaseModel):
+    """How signed reports are written as HL7 v2 messages.
+
+    Attributes:
+        sending_application, sending_facility, receiving_application, receiving_facility: MSH-3 to
+            MSH-6.
+        pdf: whether the page of the report goes along (ED).
+        retraction: the status of observations that hold no more: W, wrong, or D, delete.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    sending_application: Hl7Name = "MEDMM"
+    sending_facility: Hl7Name | None = None
+    receiving_application: Hl7Name | None = None
+    receiving_facility: Hl7Name | None = None
+    pdf: bool = False
+    retraction: Literal["W", "D"] = "W"
+
+
 class DictationEntry(HostEntry):
     """The server of the site that turns a reader's recording into words; off without a `url`.
 
@@ -285,6 +308,7 @@ class DictationEntry(HostEntry):
 
 ENTRIES: dict[str, type[BaseModel]] = {
     "dicom": DicomEntry,
+    "hl7": Hl7Entry,
     "identifiers": IdentifierEntry,
     "store": StoreEntry,
     "server": ServerEntry,

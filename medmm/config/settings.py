@@ -13,6 +13,7 @@ from medmm.config.entries import (
     CriticalEntry,
     DicomEntry,
     DictationEntry,
+    Hl7Entry,
     IdentifierEntry,
     ReaderEntry,
     ReadingModeName,
@@ -42,6 +43,7 @@ NOT_OF_A_DRAFT = {
     "reading_mode",
     "dicom",
     "dictation",
+    "hl7",
     "speech",
     "writer_path",
     "server",
@@ -92,6 +94,7 @@ class Settings(BaseSettings):
     store: StoreEntry = StoreEntry()
     identifiers: IdentifierEntry = IdentifierEntry()
     dicom: DicomEntry = DicomEntry()
+    hl7: Hl7Entry = Hl7Entry()
     readers: tuple[ReaderEntry, ...] = ()
     sign_in: SignInEntry = SignInEntry()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from medmm.delivery.dicom.source_study import SourceStudy
 from medmm.delivery.fhir.bundle import report_bundle
 from medmm.delivery.fhir.joins import Joins, joins_outcome, outcome_of
+from medmm.delivery.hl7.options import Hl7Options
 from medmm.delivery.text import report_json, report_text
 from medmm.domain.errors import InputError, Unavailable, needed
 from medmm.domain.identity import PatientIdentity
@@ -19,6 +20,7 @@ from medmm.presentation.report_versions import Lineage
 
 FORMATS = {"text": "txt", "json": "json", "fhir": "fhir.json"}
 DICOM_FORMS = ("sr", "seg", "key-object", "pdf")  # of `medmm.delivery.dicom`
+HL7_FORMS = ("oru",)  # of `medmm.delivery.hl7`
 
 
 def render(
@@ -77,6 +79,15 @@ def dicom_outcome(report: SignedReport, source: SourceStudy) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
+def hl7_outcome(identity: PatientIdentity | None, joins: Joins | None = None) -> str:
+    """Render what the HL7 message of a report lacks, as an OperationOutcome in JSON."""
+    from medmm.delivery.hl7.orders import notices
+
+    said = [("incomplete", text) for text in notices(identity, joins or Joins())]
+    value = outcome_of(said, "The HL7 message lacks nothing.")
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
 def write_report(
     report: SignedReport,
     identity: PatientIdentity | None,
@@ -86,21 +97,24 @@ def write_report(
     *,
     forms: Collection[str] = tuple(FORMATS),
     source: SourceStudy | None = None,
+    hl7: Hl7Options | None = None,
 ) -> tuple[Path, ...]:
     """Write the report in forms into `folder`; publishing again gives the same files.
 
     Files of other versions that lie there are written anew, so that none of them is taken for what
-    counts. DICOM objects are not: each version has its own for good.
+    counts. DICOM objects and HL7 messages are not: each version has its own for good.
 
     Args:
-        forms: of `FORMATS` and `DICOM_FORMS`.
-        source: the study, for the latter.
+        forms: of `FORMATS`, `DICOM_FORMS` and `HL7_FORMS`.
+        source: the study, for DICOM objects.
+        hl7: how the receiver wants its message.
 
-    Raises: InputError for an unknown form, or if `folder` is a file; StateError if a DICOM object
-        is asked for of a study that was not kept as DICOM; Unavailable if it can't be written.
+    Raises: InputError for an unknown form, if `folder` is a file, or if a value is longer than a
+        message may state it; StateError if a DICOM object is asked for of a study that was not
+        kept as DICOM; Unavailable if it can't be written.
     """
-    if unknown := sorted(set(forms) - {*FORMATS, *DICOM_FORMS}):
-        known = ", ".join((*FORMATS, *DICOM_FORMS))
+    if unknown := sorted(set(forms) - {*FORMATS, *DICOM_FORMS, *HL7_FORMS}):
+        known = ", ".join((*FORMATS, *DICOM_FORMS, *HL7_FORMS))
         raise InputError(f"no form {unknown[0]!r}", remedy=f"use one of {known}")
     places = {
         place: (one, format)
@@ -113,6 +127,11 @@ def write_report(
         for place, (one, format) in places.items()
     }
     contents.update(_dicom_files(report, folder, versions, forms, source))
+    if "oru" in forms:
+        from medmm.delivery.hl7.result_message import result_message  # pydicom's dictionaries
+
+        made = result_message(report, identity, joins, versions, hl7)
+        contents[folder / f"{_name(report)}.oru.hl7"] = made
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():

@@ -15,6 +15,7 @@ from medmm.verbs.house import House
 from medmm.verbs.verb import look, verb
 
 DICOM_OUTCOME = "dicom-outcome"
+HL7_OUTCOME = "hl7-outcome"
 
 
 def _asked(house: House, report_id: str, to: str, forms: Sequence[str]) -> dict[str, object]:
@@ -43,8 +44,10 @@ def publish(
         printed.versions,
         forms=forms,
         source=source,
+        hl7=_hl7_options(house),
     )
-    said = {"forms": ",".join(sorted(set(forms)))} if source is not None else {}
+    other = set(forms) - set(delivery.FORMATS)
+    said = {"forms": ",".join(sorted(set(forms)))} if other else {}
     with house.store.step() as step:
         call.done(
             step,
@@ -65,7 +68,21 @@ def render(house: House, call: VerbCall, report_id: str, form: str) -> str:
     if form == DICOM_OUTCOME:
         return delivery.dicom_outcome(printed.report, _source(house, printed))
     joins = delivery.Joins.of(printed, house.settings.identifiers.systems())
+    if form == HL7_OUTCOME:
+        return delivery.hl7_outcome(printed.identity, joins)
     return delivery.render(printed.report, printed.identity, form, joins, printed.versions)
+
+
+def _hl7_options(house: House) -> delivery.Hl7Options:
+    said = house.settings.hl7
+    return delivery.Hl7Options(
+        sending_application=said.sending_application,
+        sending_facility=said.sending_facility or "",
+        receiving_application=said.receiving_application or "",
+        receiving_facility=said.receiving_facility or "",
+        pdf=said.pdf,
+        retraction=delivery.Retraction(said.retraction),
+    )
 
 
 def _source(house: House, printed: Printed) -> delivery.SourceStudy:

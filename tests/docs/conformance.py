@@ -27,6 +27,7 @@ from medmm.imaging.gate import rules as gate_rules
 from medmm.imaging.mr import physics as mr_physics
 from medmm.imaging.mr import sequence_roles, series_selection, slice_grouping
 from tests.docs.conformance_dicom import dicom_out_md
+from tests.docs.conformance_hl7 import hl7_md
 from tests.docs.conformance_out import fhir_out_md
 
 MOVING = ("MPEG", "Fragmentable MPEG", "HEVC", "SMPTE", "JPIP")
@@ -51,6 +52,7 @@ def conformance_md() -> str:
         _identity(),
         fhir_out_md(),
         dicom_out_md(),
+        hl7_md(),
     )
     return "\n".join(parts)
 

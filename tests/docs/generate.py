@@ -21,6 +21,7 @@ from medmm.config import (
     CriticalEntry,
     DicomEntry,
     DictationEntry,
+    Hl7Entry,
     IdentifierEntry,
     ReaderEntry,
     ServerEntry,
@@ -108,6 +109,7 @@ def configuration_md() -> str:
             CriticalEntry
             | DicomEntry
             | DictationEntry
+            | Hl7Entry
             | IdentifierEntry
             | ServerEntry
             | SignInEntry
@@ -152,6 +154,10 @@ def configuration_md() -> str:
         ]
         for n, f in DicomEntry.model_fields.items()
     ]
+    hl7 = [
+        [f"`{n}`", "unset" if f.default is None else f"`{f.default}`", f"`MEDMM_HL7__{n.upper()}`"]
+        for n, f in Hl7Entry.model_fields.items()
+    ]
     dictation = [
         [
             f"`{n}`",
@@ -177,6 +183,11 @@ def configuration_md() -> str:
                 "variable",
             ],
             dicom,
+        )
+        + "\n"
+        + table(
+            ["key of `hl7` ([conformance](conformance.md#hl7-v2-reports))", "default", "variable"],
+            hl7,
         )
         + "\n"
         + table(["key of `store`", "default", "variable"], store)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 case_app = typer.Typer(help="Look at a case, claim it, say how urgent it is.", no_args_is_help=True)
 ALWAYS = "text,json,fhir"  # what is written where nobody says otherwise
+ORU = "oru"  # the form of HL7 v2
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 Withheld = Annotated[
     bool,
@@ -294,7 +295,8 @@ def publish(
         str,
         typer.Option(
             help="Which files, separated by commas: text, json, fhir; in DICOM sr (structured "
-            "report), seg (segmentations), key-object (cited images), pdf (its page)."
+            "report), seg (segmentations), key-object (cited images), pdf (its page); oru (HL7 "
+            "v2.5.1 ORU^R01)."
         ),
     ] = ALWAYS,
     version: Annotated[
@@ -317,8 +319,10 @@ def publish(
                 typer.echo(str(path))
         if "fhir" in forms if to is not None else format == "fhir":
             _say_what_lacks(assistant, report.id, "outcome", by)
-        if to is not None and not set(forms) <= set(ALWAYS.split(",")):
+        if to is not None and set(forms) - {*ALWAYS.split(","), ORU}:
             _say_what_lacks(assistant, report.id, "dicom-outcome", by)
+        if to is not None and ORU in forms:
+            _say_what_lacks(assistant, report.id, "hl7-outcome", by)
 
 
 def _version(file: CaseFile, version: int | None) -> SignedReport:
@@ -339,7 +343,7 @@ def _version(file: CaseFile, version: int | None) -> SignedReport:
 def _say_what_lacks(assistant: Assistant, report_id: str, outcome: str, by: Reader | None) -> None:
     """Say on stderr what was left out of what was given out, and why.
 
-    Of FHIR that is what keeps the Bundle from finding patient and order on a server; of DICOM what
+    Of FHIR and HL7 that is what keeps a receiver from finding patient and order; of DICOM what
     could not be written, or not as verified.
     """
     for issue in json.loads(assistant.render(report_id, format=outcome, by=by))["issue"]:
