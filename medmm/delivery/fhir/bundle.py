@@ -7,12 +7,12 @@ the same bytes, and what a later version sends finds what an earlier one made.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from datetime import datetime
 
 from medmm.delivery.fhir.communications import communications
+from medmm.delivery.fhir.conclusion import conclusion
 from medmm.delivery.fhir.elements import (
     TERMINOLOGY,
     URI,
@@ -24,6 +24,7 @@ from medmm.delivery.fhir.elements import (
     url,
 )
 from medmm.delivery.fhir.joins import Joins, identifier
+from medmm.delivery.fhir.presented_forms import presented_forms
 from medmm.delivery.fhir.readers import (
     interpreters,
     practitioner,
@@ -32,6 +33,11 @@ from medmm.delivery.fhir.readers import (
     readers_of,
     signer_ref,
 )
+from medmm.delivery.fhir.transparency import (
+    labelled_observation,
+    network_devices,
+    network_provenance,
+)
 from medmm.delivery.fhir.versions import (
     no_longer_stated,
     observation_status,
@@ -39,7 +45,7 @@ from medmm.delivery.fhir.versions import (
     retracted,
 )
 from medmm.delivery.observed import SaidOfFinding, measured, observations, said_of_finding
-from medmm.delivery.text import printable, report_text
+from medmm.delivery.text import printable
 from medmm.domain.draft import MeasurementEvidence, Section
 from medmm.domain.errors import needed
 from medmm.domain.identity import PatientIdentity
@@ -113,6 +119,10 @@ def report_bundle(
             for name, reader in readers_of(line).items()
         ),
         _entry(report, "Device", "software", _device(report)),
+        *(
+            _entry(report, "Device", name, device, search(DICOM_UID, uid))
+            for name, device, uid in network_devices(report)
+        ),
         _entry(
             report,
             "ImagingStudy",
@@ -142,6 +152,8 @@ def report_bundle(
         ),
         _entry(report, "Provenance", "provenance", provenance(line)),
     ]
+    if asserted := network_provenance(line, observed):
+        entries.append(_entry(report, "Provenance", "provenance of networks", asserted))
     bundle = Bundle(type="transaction", timestamp=report.signed_at.isoformat(), entry=entries)
     return json.loads(bundle.model_dump_json(exclude_none=True))
 
@@ -280,6 +292,7 @@ def _observation(line: Lineage, statement: SignedStatement) -> Json:
         "subject": ref(report, "patient"),
         "performer": [reader_ref(line, (statement.author or report.signed_by).id)],
         "issued": report.signed_at.isoformat(),
+        **labelled_observation(report, statement),
     }
     if statement.author is None:
         observation["device"] = ref(report, "software")  # what a reader added, no software saw
@@ -355,8 +368,6 @@ def _diagnostic_report(
     joins: Joins,
 ) -> Json:
     report = line.report
-    text = report_text(report, identity, joins.restated_entry, line.versions)
-    whole = base64.b64encode(text.encode()).decode("ascii")
     body: Json = {
         "status": report_status(line.versions),
         "category": [
@@ -368,10 +379,9 @@ def _diagnostic_report(
         "performer": [signer_ref(line)],
         "resultsInterpreter": [reader_ref(line, reader.id) for reader in interpreters(report)],
         "imagingStudy": [ref(report, "study")],
-        "presentedForm": [{"contentType": "text/plain; charset=utf-8", "data": whole}],
+        "presentedForm": presented_forms(report, identity, joins.restated_entry, line.versions),
     }
-    if conclusion := _conclusion(line):
-        body["conclusion"] = conclusion
+    body |= conclusion(line, observed)
     if accession := joins.accession():
         body["identifier"] = accession
     if report.replaces is not None:
@@ -381,17 +391,3 @@ def _diagnostic_report(
     if report.study.acquired:
         body["effectiveDateTime"] = date_time(report.study.acquired, exact=report.study.exact)
     return body | _ordered(joins)
-
-
-def _conclusion(line: Lineage) -> str:
-    """Write the conclusion: impression, else findings, then addenda.
-
-    What became of the report comes before them.
-    """
-    said = {
-        section: [s.text for s in line.report.statements if s.section is section]
-        for section in (Section.FINDINGS, Section.IMPRESSION, Section.ADDENDUM)
-    }
-    added = [f"Addendum: {text}" for text in said[Section.ADDENDUM]]
-    stated = said[Section.IMPRESSION] or said[Section.FINDINGS]  # what is recorded is none
-    return printable("\n".join([*line.notices(), *added, *stated]))

@@ -145,10 +145,10 @@ def test_the_report_carries_its_whole_text() -> None:
 
 def test_software_drafted_and_a_person_verified() -> None:
     report = make_signed_report()
-    (provenance,) = resources(report, "Provenance")
+    provenance = resources(report, "Provenance")[0]
     kinds = [agent["type"]["coding"][0]["code"] for agent in provenance["agent"]]
     assert kinds == ["author", "verifier"]
-    (device,) = resources(report, "Device")
+    device = resources(report, "Device")[0]
     assert device["version"][1]["value"] == f"chest-test {'0' * 64}"
 
 

@@ -76,7 +76,7 @@ def test_an_added_finding_is_the_readers_observation_and_no_devices() -> None:
 def test_the_provenance_names_every_author_and_every_reference_holds() -> None:
     bundle = report_bundle(report(NODULE, SCAR), IDENTITY)
     by_url = {e["fullUrl"]: e["resource"] for e in bundle["entry"]}
-    (provenance,) = (r for r in by_url.values() if r["resourceType"] == "Provenance")
+    provenance = next(r for r in by_url.values() if r["resourceType"] == "Provenance")
     agents = [
         (a["type"]["coding"][0]["code"], by_url[a["who"]["reference"]]["resourceType"])
         for a in provenance["agent"]

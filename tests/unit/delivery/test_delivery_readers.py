@@ -69,7 +69,7 @@ def test_who_signed_and_who_read_for_the_signature_answer_for_the_conclusions() 
     signer = report.signed_by.name
     assert [sent.name(one) for one in diagnostic["resultsInterpreter"]] == [signer, "ZZRESIDENT-1"]
     assert [sent.name(one) for one in diagnostic["performer"]] == [signer]
-    (provenance,) = sent.of("Provenance")
+    provenance, _of_networks = sent.of("Provenance")
     parts = [
         (
             agent["type"]["coding"][0]["code"],

@@ -218,14 +218,15 @@ def test_the_status_says_the_most_that_became_of_the_report(
 
 def test_every_version_is_the_same_resource_and_a_later_one_updates_it() -> None:
     bundles = [report_bundle(CHAIN[n], IDENTITY, versions=CHAIN[: n + 1]) for n in range(4)]
-    for kind in ("DiagnosticReport", "Patient", "ImagingStudy", "Device", "Provenance"):
+    several = {"Device": 2, "Provenance": 2}  # medmm's own and that of its network
+    for kind in ("DiagnosticReport", "Patient", "ImagingStudy", *several):
         urls = {
             e["fullUrl"]
             for b in bundles
             for e in b["entry"]
             if e["resource"]["resourceType"] == kind
         }
-        assert len(urls) == 1, kind
+        assert len(urls) == several.get(kind, 1), kind
     for number, bundle in enumerate(bundles):
         for entry in bundle["entry"]:
             kind, request = entry["resource"]["resourceType"], entry["request"]
@@ -280,7 +281,7 @@ def test_the_provenance_names_the_version_before_and_the_reason() -> None:
     assert not {"entity", "reason", "activity"} & resources("Provenance", FIRST)[0].keys()
     for number, code in ((1, "UPDATE"), (2, "APPEND"), (3, "NULLIFY")):
         report, before = CHAIN[number], CHAIN[number - 1]
-        (provenance,) = resources("Provenance", *CHAIN[: number + 1])
+        provenance = resources("Provenance", *CHAIN[: number + 1])[0]
         (entity,) = provenance["entity"]
         assert (entity["role"], entity["what"]["identifier"]["value"]) == ("revision", before.id)
         assert provenance["reason"] == [{"text": report.reason}]
