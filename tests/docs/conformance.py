@@ -29,6 +29,7 @@ from medmm.imaging.mr import sequence_roles, series_selection, slice_grouping
 from tests.docs.conformance_dicom import dicom_out_md
 from tests.docs.conformance_hl7 import hl7_md
 from tests.docs.conformance_out import fhir_out_md
+from tests.docs.conformance_profiles import profiles_md
 
 MOVING = ("MPEG", "Fragmentable MPEG", "HEVC", "SMPTE", "JPIP")
 NIFTI = "medmm.imaging.nifti.files"
@@ -51,6 +52,7 @@ def conformance_md() -> str:
         _fhir(),
         _identity(),
         fhir_out_md(),
+        profiles_md(),
         dicom_out_md(),
         hl7_md(),
     )

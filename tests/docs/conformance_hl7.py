@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medmm.delivery.hl7.encoding import ESCAPES, LENGTHS, LENGTHS_OF_NUMBERS
+from medmm.delivery.hl7.mllp import ANSWERS, LONGEST_ANSWER, Sent
 from medmm.delivery.hl7.observations import (
     ADDENDUM,
     CHANGE,
@@ -134,4 +135,30 @@ def hl7_md() -> str:
         '**Not sent.** PV1 and TQ1; the reason for the exam; the reference range. `render(…, format="hl7-outcome")` says which join a '
         "message lacks. hl7apy parses and validates messages of chest, brain, hippocampus and heart, original, amended and withdrawn; its "
         "strict level measures every OBX-5 as a line of 199 characters, so that the tests shorten text and page for it.\n"
+        + mllp_md()
+    )
+
+
+DONE = {
+    Sent.ACCEPTED: "it was taken",
+    Sent.FAULTY: "the message is at fault: sent again unchanged it fails again",
+    Sent.REJECTED: "the receiver can't take it now, or not from here: try again later",
+    Sent.UNANSWERED: "it may have arrived: send it again, under the same control id",
+    Sent.UNREACHABLE: "nothing was sent",
+}
+
+
+def mllp_md() -> str:
+    """The section on how messages are sent."""
+    codes = {outcome: [code for code, of in ANSWERS.items() if of is outcome] for outcome in Sent}
+    rows = [
+        [one.value, ", ".join(f"`{code}`" for code in codes[one]) or "none", DONE[one]]
+        for one in Sent
+    ]
+    return (
+        "\n### MLLP\n\n`medmm.delivery.hl7.mllp.send` sends one message on a connection of its own and waits for the acknowledgement whose "
+        "MSA-2 is its MSH-10. It reads whole frames, however the network cuts them, passes over acknowledgements of other messages, and "
+        f"gives up after a set time or {LONGEST_ANSWER:,} bytes; TLS is the caller's context. No command calls it yet: there is no outbox "
+        "that would keep what was not accepted, so messages are files that an interface engine takes from the folder.\n\n"
+        + table(["outcome", "MSA-1", "what it means"], rows)
     )

@@ -67,6 +67,15 @@ DCM = "http://dicom.nema.org/resources/ontology/DCM"
 IMAGING_STUDY = Coding(
     system="http://loinc.org", code="18748-4", display="Diagnostic imaging study"
 )
+# HL7 table 0074, as R4 has it; the other two as HL7 Europe Imaging (R4) wants them
+CATEGORIES = (
+    Coding(system=f"{TERMINOLOGY}/v2-0074", code="RAD", display="Radiology"),
+    Coding(system="http://loinc.org", code="85430-7", display="Diagnostic imaging report"),
+    Coding(
+        system="http://hl7.eu/fhir/health-data-api/CodeSystem/eehrxf-document-priority-category-cs",
+        code="Medical-Imaging",
+    ),
+)
 # DICOM PS3.16 CID 240 (Present-Absent) and CID 244 (Laterality)
 PRESENT = Coding(system=SNOMED_CT, code="52101004", display="Present")
 ABSENT = Coding(system=SNOMED_CT, code="272519000", display="Absent")
@@ -370,9 +379,7 @@ def _diagnostic_report(
     report = line.report
     body: Json = {
         "status": report_status(line.versions),
-        "category": [
-            concept(Coding(system=f"{TERMINOLOGY}/v2-0074", code="RAD", display="Radiology"))
-        ],
+        "category": [concept(category) for category in CATEGORIES],
         "code": concept(joins.procedure or IMAGING_STUDY),
         "subject": ref(report, "patient"),
         "issued": report.signed_at.isoformat(),
