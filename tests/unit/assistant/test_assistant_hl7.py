@@ -64,7 +64,11 @@ def test_every_version_keeps_its_message_and_the_last_retracts_by_the_setting(
     withdrawn = assistant.withdraw(report.case_id, reason="Of another patient.", by=BY)
     (last,) = assistant.publish(withdrawn.id, to=tmp_path / "out", forms=("oru",), by=BY)
     assert first.read_bytes() == before
-    status = [line.split("|")[11] for line in last.read_text(encoding="utf-8").splitlines() if "OBX" in line[:3]]
+    status = [
+        line.split("|")[11]
+        for line in last.read_text(encoding="utf-8").splitlines()
+        if "OBX" in line[:3]
+    ]
     assert set(status) == {"O", "C", "D"}
 
 
