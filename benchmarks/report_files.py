@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from medmm.delivery.dicom.objects import dicom_objects
 from medmm.delivery.dicom.source_study import SourceStudy
+from medmm.delivery.hl7.options import Hl7Options
+from medmm.delivery.hl7.result_message import result_message
 from medmm.delivery.report_files import render
 from medmm.domain.reading import LabelMap, Reading
 from tests.factories import make_mr_study
@@ -72,11 +74,15 @@ def main() -> None:
     ]
     identity = chest.source.identity
     rows.append(("fhir", cpu_ms(partial(render, chest.report, identity, "fhir"))))
+    message = partial(result_message, chest.report, identity, None, chest.versions)
+    rows.append(("oru + page", cpu_ms(partial(message, Hl7Options(pdf=True)))))
     whole = sum(ms for form, ms in rows if form != "seg")
     slices = cpu_ms(partial(dicom_objects, head.report, head.versions, head.source))
     for form, ms in rows:
         print(f"chest report, {form:<11} {ms:8.1f} ms CPU")
-    print(f"chest report, SR + KO + PDF + FHIR {whole:.1f} ms CPU (target {TARGET_MS['chest']})")
+    print(
+        f"chest report, SR + KO + PDF + FHIR + ORU {whole:.1f} ms CPU (target {TARGET_MS['chest']})"
+    )
     print(
         f"brain report, SR + KO + PDF + SEG of {SHAPE_ZYX[0]} slices {slices:.1f} ms CPU "
         f"(target {TARGET_MS['segmentation']})"

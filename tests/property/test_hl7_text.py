@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from hypothesis import example, given
+from dataclasses import replace
+
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from medmm.delivery.hl7.encoding import escape, pieces, segment, unescape
+from medmm.delivery.hl7.result_message import result_message
+from medmm.delivery.text import printable
+from medmm.domain.identity import PatientIdentity
+from tests.factories import make_signed_report
 
 TEXT = st.text(alphabet=st.one_of(st.characters(exclude_categories=("Cs",)), st.sampled_from("|^&~\\\n\r\x0b\x1c\"≤")))  # fmt: skip
 
@@ -46,3 +52,22 @@ def test_pieces_fit_and_lose_no_word(lines: list[str], most: int) -> None:
 @given(st.text(alphabet="ab\\XEFSTR.br019C", max_size=40))
 def test_what_somebody_else_wrote_is_read_without_a_fault(written: str) -> None:
     unescape(written)
+
+
+@settings(max_examples=60)
+@given(TEXT.filter(str.strip), st.text(alphabet=st.one_of(st.characters(exclude_categories=("Cs",)), st.sampled_from("|^&~\\\r\n")), max_size=30))  # fmt: skip
+def test_no_sentence_and_no_name_adds_a_segment_or_a_field(text: str, name: str) -> None:
+    report = make_signed_report()
+    said = replace(report.statements[1], text=text)
+    identity = PatientIdentity(patient_id="ZZ-7", family_name=name, given_name="A")
+    plain = result_message(replace(report, statements=(replace(said, text="x"),)), identity)
+    made = result_message(replace(report, statements=(said,)), identity)
+    lines, expected = (one.decode("utf-8").split("\r") for one in (made, plain))
+    words = printable(text)
+    if words:
+        assert [line.split("|")[0] for line in lines] == [line.split("|")[0] for line in expected]
+        assert [line.count("|") for line in lines] == [line.count("|") for line in expected]
+        (row,) = (line.split("|") for line in lines if "|59776-5^" in line)
+        assert unescape(row[5]) == words
+    family = lines[1].split("|")[5].split("^")[0]
+    assert unescape(family) == " ".join(name.split())

@@ -83,7 +83,7 @@ class MllpReceiver:
 
 
 def send(content: bytes, receiver: MllpReceiver) -> Receipt:
-    """Send one message on a connection of its own, and wait for the acknowledgement that names it.
+    """Send one message on a connection of its own, and wait for its acknowledgement.
 
     Acknowledgements of other messages are passed over: they are late answers to somebody else.
 

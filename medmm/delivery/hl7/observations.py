@@ -1,11 +1,11 @@
-"""What a report says, as the rows of a result: text by section, findings, measurements, networks.
+"""What a report says, as rows of a result: text, findings, measurements, networks.
 
 A row is known to its receiver by code and sub-ID, so both stay the same from version to version:
 sub-IDs are the ids of statements and the names of sections.
 
 Source: HL7 v2.5.1 chapter 7 (OBX); tables 0078 (abnormal flags), 0125 (value types), 0085 (status);
-LOINC 59776-5 and 19005-8 as IHE Interactive Multimedia Report names them; IHE RAD TF-2 4.7 for the
-Study Instance UID.
+LOINC 59776-5 and 19005-8 as IHE Interactive Multimedia Report names them, 11329-0 as the history of
+HL7 Europe Imaging; IHE RAD TF-2 4.7 for the Study Instance UID.
 """
 
 from __future__ import annotations
@@ -102,7 +102,10 @@ def result_rows(line: Lineage) -> Iterator[ResultRow]:
 
 
 def retracted_rows(now: Sequence[ResultRow], before: Sequence[ResultRow]) -> list[ResultRow]:
-    """List the rows of earlier versions that a version makes no more, each once, without value."""
+    """List the rows of earlier versions that a version makes no more, without value.
+
+    Each comes once.
+    """
     kept = {row.key for row in now}
     gone = {row.key: row for row in before if row.key not in kept}
     return [row.emptied() for row in gone.values()]
@@ -171,7 +174,10 @@ def _measurement(statement: SignedStatement, quantity: MeasurementEvidence) -> R
 
 
 def _numbers(quantity: MeasurementEvidence) -> tuple[str, ...]:
-    """Print value and interval as the sentence that was signed does; NM has room for 16 digits."""
+    """Print value and interval as the sentence that was signed does.
+
+    NM has room for 16 characters.
+    """
     term = measurement_terms().get(quantity.name)
     return figures((quantity.value, *quantity.interval), term.decimals if term else 2)
 

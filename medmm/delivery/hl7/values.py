@@ -1,4 +1,4 @@
-"""Values of HL7 v2.5.1 data types: codes, times, people, patient identifiers, owners of numbers.
+"""Values of HL7 v2.5.1 data types: codes, times, people, identifiers and their owners.
 
 Source: HL7 v2.5.1 chapter 2A; tables 0200 (name type), 0203 (identifier type), 0301 (universal ID
 type), 0396 (coding systems); DICOM PS3.3 C.7.1.1, by which Issuer of Patient ID is the namespace of
