@@ -20,6 +20,7 @@ from medmm.domain.critical_result import Communication, Route
 from medmm.domain.directory import Directory
 from medmm.domain.double_reading import DoubleReading, FirstReads
 from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.draft_progress import DraftProgress
 from medmm.domain.draft_version import DraftVersion
 from medmm.domain.drift import DriftReport
 from medmm.domain.errors import StateError
@@ -199,8 +200,8 @@ class Assistant:
     def close(self) -> None:
         """Let go of files and connections; closing twice does nothing.
 
-        It waits until the models in shadow have read the cases that this assistant drafted; an
-        interrupt leaves the rest for later.
+        It waits until the drafts that were begun are made, and the models in shadow have read the
+        cases that this assistant drafted; an interrupt leaves the rest for later.
 
         Example:
             >>> assistant.close()
@@ -212,7 +213,7 @@ class Assistant:
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         if kind is not None:  # what failed is seen at once
-            self._house.background.drop()
+            self._house.drop()
         self.close()
 
     def admit(
@@ -348,7 +349,8 @@ class Assistant:
                 decided on, is given back instead of a new one.
 
         Returns: the statements with their evidence and the verdicts of the checks.
-        Raises: StateError if the case is signed or superseded, or another reader has claimed it.
+        Raises: StateError if the case is signed or superseded, or has a draft and another reader
+            has claimed it.
 
         Example:
             >>> draft = assistant.draft(case.id)
@@ -356,6 +358,45 @@ class Assistant:
             ...     print(statement.text, draft.failed(statement.id))
         """
         return writing.draft(self._house, Asked(by, key), case_id, again, shown)
+
+    def begin_draft(
+        self,
+        case_id: str,
+        *,
+        again: bool = True,
+        shown: Shown | None = None,
+        by: By | None = None,
+    ) -> DraftProgress:
+        """Have a case drafted in the background, as `draft` does it, and do not wait.
+
+        A draft of the case that is being made already is not begun a second time. What `draft`
+        raises stands in the progress; its entry in the log is that of `draft`.
+
+        Args:
+            again: as in `draft`.
+
+        Returns: how far it is.
+
+        Example:
+            >>> assistant.begin_draft(case.id, by="reader-1").stage.value
+        """
+        return writing.begin_draft(self._house, by, case_id, again, shown)
+
+    def draft_progress(self, case_id: str, *, by: By | None = None) -> DraftProgress | None:
+        """Say how far the draft of a case is that `begin_draft` began here, whoever began it.
+
+        Its sentences are not checked, and no verb takes a decision on them. They are given to those
+        alone of whom the log says that they have looked at the case, and not blind: a page asks
+        every second, so no entry tells of it.
+
+        Returns: the progress; of a draft that another program is making that it does, and no more;
+            of one that ended, how. None if none was begun since this process started.
+
+        Example:
+            >>> progress = assistant.draft_progress(case.id, by="reader-1")
+            >>> [one.text for one in progress.sentences] if progress else []
+        """
+        return writing.draft_progress(self._house, by, case_id)
 
     def drafts(self, case_id: str, *, by: By | None = None) -> tuple[DraftVersion, ...]:
         """List every version of a case's draft.

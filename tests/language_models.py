@@ -67,9 +67,13 @@ class Told:
         cases: Sequence[Case],
         permitted: Mapping[str, frozenset[Assertion]],
         measurements: Sequence[Measurement] = (),
+        *,
+        said: Callable[[int, Proposal], None] | None = None,
     ) -> list[Opinion] | None:
-        """What it was told."""
+        """What it was told, one sentence after the other to who wants to know."""
         self.permitted, self.measurements = permitted, tuple(measurements)
+        for one in () if said is None or self.blind or self.by_case else self.opinion.proposals:
+            said(0, one)
         return (
             None
             if self.blind

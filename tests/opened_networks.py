@@ -90,7 +90,7 @@ class RemembersOpinions:
         self._said: dict[str, Any] = {}
         self._asking = threading.Lock()
 
-    def opinions(self, cases: Sequence[Case], *asked: Any) -> Any:
+    def opinions(self, cases: Sequence[Case], *asked: Any, said: Any = None) -> Any:
         with self._asking:
             key = repr(([replace(case, id="") for case in cases], asked))
             if key not in self._said:

@@ -7,7 +7,7 @@ from medmm.drafting.writers.instructions import addressing_facts
 from medmm.drafting.writers.language_model import LanguageModel, LanguageWriter
 from medmm.drafting.writers.model_server import ServerModel
 from medmm.drafting.writers.outside import OutsideWriter, ProposingModel, not_ready
-from medmm.drafting.writers.protocol import Writer
+from medmm.drafting.writers.protocol import Growing, Writer
 from medmm.drafting.writers.rules import RuleWriter
 from medmm.drafting.writers.server_connection import Connection
 from medmm.drafting.writers.server_probe import probe
@@ -17,6 +17,7 @@ __all__ = [
     "WRITERS",
     "Asks",
     "Connection",
+    "Growing",
     "LanguageModel",
     "LanguageWriter",
     "OutsideWriter",

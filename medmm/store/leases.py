@@ -115,13 +115,19 @@ def refuse_others(connection: sa.Connection, case_id: str, by: str, at: datetime
         )
 
 
+def drafting(connection: sa.Connection, case_id: str, at: datetime) -> Lease | None:
+    """Find the lease of the process that drafts a case at this time."""
+    row = _row(connection, case_id, DRAFT)
+    lease = None if row is None else _lease(row)
+    return lease if lease is not None and lease.holds(at) else None
+
+
 def refuse_drafting(connection: sa.Connection, case_id: str, at: datetime) -> None:
     """Refuse a case that is being drafted: a decision now would fall with the earlier draft.
 
     Raises: Unavailable if so.
     """
-    row = _row(connection, case_id, DRAFT)
-    if row is not None and _lease(row).holds(at):
+    if drafting(connection, case_id, at) is not None:
         raise Unavailable(
             "the case is being drafted",
             remedy="wait for the draft, look at it, then try again",

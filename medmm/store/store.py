@@ -241,6 +241,10 @@ class Store:
         self.refuse_read_only()
         return leases.working(leases.Work(subject, purpose, holder), clock, self._read, self._write)
 
+    def drafting(self, case_id: str, at: datetime) -> Lease | None:
+        """Find the lease of the process that drafts a case at this time."""
+        return self._read(lambda c: leases.drafting(c, case_id, at))
+
     def lease(self, case_id: str, at: datetime) -> Lease | None:
         """Find the lease of the reader who works on a case at this time."""
         return self._read(lambda c: leases.active(c, case_id, at))

@@ -1,4 +1,4 @@
-"""One thread of the process for what nobody waits for."""
+"""Threads of the process for what nobody waits for."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ log = logging.getLogger(__name__)
 
 
 class Background:
-    """Does one thing after the other in a thread of its own, made when it is first needed."""
+    """Does one thing after the other in a thread of its own, made when it is first needed.
 
-    def __init__(self) -> None:
+    Args:
+        threads: how many things may be done at a time.
+        name: of the threads.
+    """
+
+    def __init__(self, threads: int = 1, name: str = "medmm-background") -> None:
+        self._threads, self._name = threads, name
         self._lock, self._waiting = threading.Lock(), 0
         self._pool: ThreadPoolExecutor | None = None
         self.stopping = threading.Event()  # what is done now need not be kept
@@ -27,7 +33,7 @@ class Background:
         """Have something done later; what fails in it is logged and disturbs nobody."""
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(1, thread_name_prefix="medmm-background")
+                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix=self._name)
             self._waiting += 1
             future = self._pool.submit(work)
         future.add_done_callback(self._done)
@@ -52,7 +58,7 @@ class Background:
             raise
 
     def drop(self) -> None:
-        """Leave undone what has not begun, and wait for the one thing that has."""
+        """Leave undone what has not begun, and wait for what has."""
         self.stopping.set()
         with self._lock:
             pool, self._pool = self._pool, None

@@ -25,7 +25,10 @@ from medmm.domain.study_inspection import ModelRow
 from medmm.store import Store, digest
 from medmm.verbs.background import Background
 from medmm.verbs.calls import Calls
+from medmm.verbs.drafts_underway import DraftsUnderway
 from medmm.verbs.reading_models import OnDuty, digests_of, on_duty
+
+DRAFTS_AT_ONCE = 2  # in the background: one that waits for a model server holds up no other
 
 
 class Networks(Protocol):
@@ -127,6 +130,7 @@ class House:
         clock: gives the time now, in UTC.
         record_folders: folders of records that were gone through, by their places.
         background: where models in shadow read.
+        drafting: where drafts are made that nobody waits for; how far they are says `underway`.
     """
 
     settings: Settings
@@ -137,6 +141,8 @@ class House:
     clock: Clock
     record_folders: dict[Path, records.RecordFolder] = field(default_factory=dict)
     background: Background = field(default_factory=Background)
+    drafting: Background = field(default_factory=lambda: Background(DRAFTS_AT_ONCE, "medmm-draft"))
+    underway: DraftsUnderway = field(default_factory=DraftsUnderway)
 
     def with_directory(self, directory: Directory) -> House:
         """Give the same house to those whom another directory knows."""
@@ -145,8 +151,14 @@ class House:
 
     def close(self) -> None:
         """Finish what is done in the background, and let go of the store."""
+        self.drafting.finish()  # each draft may give the models in shadow a case to read
         self.background.finish()
         self.store.close()
+
+    def drop(self) -> None:
+        """Leave undone what nobody waits for and has not begun."""
+        self.drafting.drop()
+        self.background.drop()
 
     def on_duty(self) -> OnDuty:
         """Tell which reading models speak in drafts and which read in shadow.

@@ -63,8 +63,17 @@ class Departures:
         return {"server": server.key, "host": server.host, "requests": self.count}
 
 
-def written(house: House, case: Case, reading: Reading, departures: Departures) -> Draft:
+def written(
+    house: House,
+    case: Case,
+    reading: Reading,
+    departures: Departures,
+    growing: drafting.Growing,
+) -> Draft:
     """Have the writer of the settings draft a case; rules do where it is not ready.
+
+    Args:
+        growing: told of the draft as it is written.
 
     Raises: ConfigError if the language model of the settings can't be opened.
     """
@@ -75,7 +84,7 @@ def written(house: House, case: Case, reading: Reading, departures: Departures) 
         if not outside:
             raise
         writer = drafting.RuleWriter(drafting.not_ready(error))
-    return writer.write(case, reading)
+    return writer.write(case, reading, growing)
 
 
 def _names(house: House, case: Case) -> tuple[str, ...]:

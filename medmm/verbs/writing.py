@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from medmm import drafting, grounding, review
 from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.draft_progress import DraftProgress, DraftStage
 from medmm.domain.draft_version import DraftVersion
+from medmm.domain.errors import MedmmError, StateError
 from medmm.domain.input_figures import input_figures
 from medmm.domain.reading import Reading
 from medmm.domain.record_influence import Influence
@@ -16,7 +19,7 @@ from medmm.store import DRAFT, Work
 from medmm.verbs import outgoing, shadow, showing
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
-from medmm.verbs.verb import Asked, kept, look, verb
+from medmm.verbs.verb import Asked, By, kept, look, verb
 
 
 def _asked(
@@ -60,21 +63,31 @@ def _drafted(
 ) -> CheckedDraft:
     """Read, write and check the draft of a case, and keep it.
 
-    Raises: StateError while another reader works on the case.
+    A first draft is made for whoever reads by then: it takes nothing from anybody.
+
+    Raises: StateError where it would replace a draft while another reader works on the case.
     """
     case_id, state = file.case.id, review.advance(file.state, review.Act.DRAFT)
-    house.store.refuse_others(case_id, call.actor.id, house.clock())  # before a model runs
+    replaces, reached = file.draft is not None, partial(house.underway.reached, case_id)
+    if replaces:
+        house.store.refuse_others(case_id, call.actor.id, house.clock())  # before a model runs
+    reached(DraftStage.READING)
     case = house.attached(file.case)
     duty = house.on_duty()
     reading = _counted(house, duty.read(case.study), case)
+    reached(DraftStage.WRITING)
     departures = outgoing.Departures(house, call, case_id)
-    written = outgoing.written(house, case, reading, departures)
+    growing = partial(house.underway.written, case_id)
+    written = outgoing.written(house, case, reading, departures, growing)
     told = duty.told_of()
     written = drafting.with_promises(written, reading, house.settings.prevalence, told)
     drafted = drafting.following(written, file.draft.draft if file.draft else None)
+    growing(drafted)
+    reached(DraftStage.CHECKING)
     checked = grounding.check(drafted, case, reading)
     with house.store.step() as step:
-        step.refuse_others(case_id, call.actor.id, house.clock())
+        if replaces:
+            step.refuse_others(case_id, call.actor.id, house.clock())
         step.end(work)
         step.save_reading(case_id, reading)
         step.save_draft(case_id, checked, house.clock())
@@ -110,6 +123,54 @@ def draft(
     One digest of settings and models stands in request and entry.
     """
     return _draft(house, asked, case_id, again, house.drafted_from(), shown)
+
+
+def begin_draft(
+    house: House, by: By | None, case_id: str, again: bool, shown: Shown | None
+) -> DraftProgress:
+    """Have a case drafted in the background; see `Assistant.begin_draft`."""
+    reader = house.calls.person("draft", by)
+    house.store.study_of(case_id)
+    at = house.clock()
+    if house.underway.enter(case_id, reader.id, at):
+        house.drafting.hand(partial(_draft_underway, house, by, case_id, again, shown))
+    waiting = DraftProgress(case_id=case_id, by=reader.id, began=at, stage=DraftStage.WAITING)
+    return house.underway.progress(case_id) or waiting
+
+
+def _draft_underway(
+    house: House, by: By | None, case_id: str, again: bool, shown: Shown | None
+) -> None:
+    """Draft a case for nobody who waits; how it ends stands with its progress."""
+    failure: MedmmError | None = StateError(
+        "drafting ended without a draft",
+        remedy="look into the log of the server, then draft again",
+        case=case_id,
+    )
+    try:
+        draft(house, Asked(by), case_id, again, shown)
+        failure = None
+    except MedmmError as error:
+        failure = error
+    finally:
+        house.underway.ended(case_id, failure)
+
+
+def draft_progress(house: House, by: By | None, case_id: str) -> DraftProgress | None:
+    """Say how far the draft of a case is; see `Assistant.draft_progress`."""
+    reader = house.calls.person("case", by)
+    house.store.study_of(case_id)
+    found = house.underway.progress(case_id)
+    if found is None or not found.going:
+        work = house.store.drafting(case_id, house.clock())
+        if work is None:
+            return found
+        return DraftProgress(
+            case_id=case_id, by=work.holder, began=work.since, stage=DraftStage.ELSEWHERE
+        )
+    if found.sentences and not house.store.has_seen(case_id, reader.id):
+        return replace(found, sentences=())
+    return found
 
 
 @look("case", lambda case_id: case_id)

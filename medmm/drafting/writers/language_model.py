@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -13,10 +13,12 @@ from medmm.domain.study import Modality, Notice
 from medmm.domain.vocabulary import finding_term
 from medmm.drafting.sentences import Sentence
 from medmm.drafting.writers.proposals import DENIAL, objection, sentence_records
+from medmm.drafting.writers.protocol import Growing, unseen
 from medmm.drafting.writers.rules import RuleWriter, written
 
 Permitted = Mapping[str, frozenset[Assertion]]
 Heard = Mapping[str, Proposal]
+Said = Callable[[int, Proposal], None]
 SILENT = "the language model does not state it"
 DENYING = "the language model denies it"
 NOT_SEEN = Notice(
@@ -47,12 +49,20 @@ class LanguageModel(Protocol):
         ...
 
     def opinions(
-        self, cases: Sequence[Case], permitted: Permitted, measurements: Sequence[Measurement] = ()
+        self,
+        cases: Sequence[Case],
+        permitted: Permitted,
+        measurements: Sequence[Measurement] = (),
+        *,
+        said: Said | None = None,
     ) -> list[Opinion] | None:
         """Say of each case at most one sentence a finding, and only what is permitted.
 
         The cases are of one study, on which `measurements` were made. None if the study holds no
         image that the model reads.
+
+        Args:
+            said: told of each sentence as soon as it is written, with the place of its case.
         """
         ...
 
@@ -78,14 +88,21 @@ class LanguageWriter:
         """Its name in drafts and reports."""
         return self.model.name
 
-    def write(self, case: Case, reading: Reading) -> Draft:
+    def write(self, case: Case, reading: Reading, growing: Growing = unseen) -> Draft:
         """Draft a case; see `Writer.write`.
 
         MR is written by rules: the language model learned from films alone.
         """
         if case.study.modality is Modality.MR:
             return RuleWriter(NOT_OF_MR).write(case, reading)
-        opinions = self.model.opinions([case], permitted(reading), reading.measurements)
+        heard: list[Proposal] = []
+
+        def said(place: int, proposal: Proposal) -> None:
+            heard.append(proposal)
+            growing(_worded_draft(heard, case, reading, self.name))
+
+        measured, told = reading.measurements, None if growing is unseen else said
+        opinions = self.model.opinions([case], permitted(reading), measured, said=told)
         if opinions is None:
             return RuleWriter(NOT_SEEN).write(case, reading)
         return in_words_of(opinions[0], case, reading, self.name)
@@ -99,9 +116,24 @@ def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> 
         reading: that of the case, on which the opinion was given.
         writer: name that stands in the draft.
     """
-    heard = {one.finding: one for one in opinion.proposals if one.finding is not None}
-    sentences = partial(sentence_records, opinion.proposals, case, reading)
-    draft = written(
+    draft = _worded_draft(opinion.proposals, case, reading, writer)
+    if reading.findings and not draft.statements:  # nothing would be there to decide on or to sign
+        return written(
+            case,
+            reading,
+            RuleWriter().name,
+            warnings=(SAID_NOTHING,),
+            sentences=partial(sentence_records, opinion.proposals, case, reading),
+        )
+    return draft
+
+
+def _worded_draft(
+    proposals: Sequence[Proposal], case: Case, reading: Reading, writer: str
+) -> Draft:
+    """Draft a case as a language model words it, be it nothing."""
+    heard = {one.finding: one for one in proposals if one.finding is not None}
+    return written(
         case,
         reading,
         writer,
@@ -110,13 +142,8 @@ def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> 
             DENYING if name in heard and heard[name].assertion in DENIAL else SILENT
         ),
         unsaid=tuple(_unsaid(reading, heard)),
-        sentences=sentences,
+        sentences=partial(sentence_records, proposals, case, reading),
     )
-    if reading.findings and not draft.statements:  # nothing would be there to decide on or to sign
-        return written(
-            case, reading, RuleWriter().name, warnings=(SAID_NOTHING,), sentences=sentences
-        )
-    return draft
 
 
 def permitted(reading: Reading) -> dict[str, frozenset[Assertion]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from medmm.domain.draft import (
     CLAIMS,
@@ -30,6 +30,7 @@ from medmm.drafting.sentences import Sentence
 from medmm.drafting.writers.instructions import instruction_for
 from medmm.drafting.writers.outside_words import plain_words, refuses, words_in
 from medmm.drafting.writers.proposals import objection, sentence_records
+from medmm.drafting.writers.protocol import Growing, unseen
 from medmm.drafting.writers.rules import RuleWriter, refuse_other_study, written
 from medmm.language.english import foreign_words
 
@@ -106,8 +107,12 @@ class OutsideWriter:
         """Its name in drafts and reports."""
         return self.model.name
 
-    def write(self, case: Case, reading: Reading) -> Draft:
-        """Draft a case; see `Writer.write`."""
+    def write(self, case: Case, reading: Reading, growing: Growing = unseen) -> Draft:
+        """Draft a case; see `Writer.write`.
+
+        What is told while it is written is what the rules state, in the model's words as far as
+        they have come and can stand; what the model says beside that is shown to nobody then.
+        """
         refuse_other_study(case, reading)
         if not reading.findings:
             return RuleWriter(NOTHING_TO_WORD).write(case, reading)
@@ -118,18 +123,26 @@ class OutsideWriter:
             )
             for proposal in self.model.propose(case, reading, instruction):
                 heard.append(_bounded(proposal, len(heard), self.name))
+                if growing is not unseen:
+                    growing(self._worded_draft(heard, case, reading))
         except (InputError, ConfigError, Unavailable) as error:
             return _by_rules(case, reading, self.name, error.problem, heard)
         if (fault := fault_of(heard, reading)) is not None:
             return _by_rules(case, reading, self.name, fault, heard)
+        return self._worded_draft(
+            heard, case, reading, warnings=shown, sentences=partial(_records, heard, case, reading)
+        )
+
+    def _worded_draft(
+        self, heard: Sequence[Proposal], case: Case, reading: Reading, **beside: Any
+    ) -> Draft:
         last = {said.finding: said for said in heard}
         return written(
             case,
             reading,
             self.name,
             wording=lambda sentence: worded(sentence, last.get(sentence.finding)),
-            warnings=shown,
-            sentences=partial(_records, heard, case, reading),
+            **beside,
         )
 
 

@@ -31,6 +31,7 @@ from medmm.drafting.record_statements import record_sentences
 from medmm.drafting.sentences import Sentence
 from medmm.drafting.versions import UNNUMBERED, identified
 from medmm.drafting.writers.instructions import addressing_facts
+from medmm.drafting.writers.protocol import Growing, unseen
 
 
 class RuleWriter:
@@ -47,7 +48,7 @@ class RuleWriter:
         """Its name in drafts and reports."""
         return "rule-writer"
 
-    def write(self, case: Case, reading: Reading) -> Draft:
+    def write(self, case: Case, reading: Reading, growing: Growing = unseen) -> Draft:
         """Draft a case: clinical information, findings, impression; see `Writer.write`."""
         return written(case, reading, self.name, warnings=self.warnings)
 

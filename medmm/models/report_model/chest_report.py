@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -164,11 +165,19 @@ class ChestReportModel:
         return self.weights.row.name
 
     def opinions(
-        self, cases: Sequence[Case], permitted: Permitted, measurements: Sequence[Measurement] = ()
+        self,
+        cases: Sequence[Case],
+        permitted: Permitted,
+        measurements: Sequence[Measurement] = (),
+        *,
+        said: Callable[[int, Proposal], None] | None = None,
     ) -> list[Opinion] | None:
         """Say what is said of the frontal film of each case; None if there is none.
 
         Greedy: the same case gives the same.
+
+        Args:
+            said: told of each sentence as soon as it is written, with the place of its case.
         """
         if not cases or any(case.study.frontal is None for case in cases):
             return None
@@ -182,11 +191,11 @@ class ChestReportModel:
             )
             for case in cases
         ]
-        return [
-            o
-            for at in range(0, len(jobs), MOST_AT_ONCE)
-            for o in self.opinions_on(jobs[at : at + MOST_AT_ONCE])
-        ]
+        found: list[Opinion] = []
+        for at in range(0, len(jobs), MOST_AT_ONCE):
+            heard = None if said is None else partial(_placed, said, at)
+            found += self.opinions_on(jobs[at : at + MOST_AT_ONCE], on_sentence=heard)
+        return found
 
     def facts_read(self, case: Case) -> frozenset[str]:
         """Return the ids of the facts that become record tokens."""
@@ -301,6 +310,13 @@ class ChestReportModel:
                 threshold=self.rule.threshold,
             ),
         )
+
+
+def _placed(
+    said: Callable[[int, Proposal], None], first: int, place: int, proposal: Proposal
+) -> None:
+    """Tell of a sentence with the place of its case among all, of which a batch holds some."""
+    said(first + place, proposal)
 
 
 def frontal_grey(case: Case) -> Grey:

@@ -29,6 +29,8 @@ NOT_VERBS = {
     "readers",
     "render",
     "drafts",
+    "begin_draft",
+    "draft_progress",
     "to_sign",
     "studies",
     "acceptance",

@@ -47,7 +47,7 @@ class Talkative:
     name = "talkative"
 
     def opinions(
-        self, cases: Sequence[Case], permitted: Any, measurements: Any = ()
+        self, cases: Sequence[Case], permitted: Any, measurements: Any = (), **how: Any
     ) -> list[Opinion] | None:
         raise AssertionError("asked about MR")
 
