@@ -165,7 +165,9 @@ def admit(
     confirmed: bool = False,
     stage: Callable[[str], None] = lambda words: None,
 ) -> str | NotEvaluable:
-    """Admit, open and draft. Give the case, or why the study is not evaluable.
+    """Admit, open and have drafted. Give the case, or why the study is not evaluable.
+
+    The draft is made in the background: the case opens with its images before it is there.
 
     The reason is shown on the page, too.
 
@@ -186,6 +188,5 @@ def admit(
     if assistant.reading_mode(case_id, by=reader) is ReadingMode.BLIND_FIRST:
         return case_id
     if assistant.case(case_id, pixels=False, by=reader).draft is None:
-        stage("Drafting the report …")
-        assistant.draft(case_id, by=reader)
+        assistant.begin_draft(case_id, by=reader)
     return case_id

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping
+from itertools import groupby
 
 from medmm.config import Settings
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.draft import (
     Section,
 )
+from medmm.domain.draft_progress import DraftProgress, DraftStage
 from medmm.domain.errors import MedmmError, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.prior import Prior
@@ -227,6 +229,39 @@ def undecided_words(view: CaseView) -> str | None:
         return None
     left = view.total - view.decided
     return f"{left} sentence{' is' if left == 1 else 's are'} undecided."
+
+
+STEPS = (
+    (DraftStage.READING, "Reading the images"),
+    (DraftStage.WRITING, "Writing the sentences"),
+    (DraftStage.CHECKING, "Checking each sentence"),
+)
+
+
+def progress_steps(progress: DraftProgress, names: Mapping[str, str]) -> tuple[str, ...]:
+    """Write as Markdown who had a draft made, and what of it is done, being done, and to come."""
+    who = inert(names.get(progress.by, progress.by))
+    asked = f":gray[Asked for by {who} at {progress.began:%H:%M:%S} UTC.]"
+    if progress.stage is DraftStage.ELSEWHERE:
+        return ("**Another program of this installation drafts the case …**", asked)
+    order = [stage for stage, _ in STEPS]
+    at = order.index(progress.stage) if progress.stage in order else -1
+    lines = [asked] if at >= 0 else ["**Waiting for other drafts …**", asked]
+    for number, (_, words) in enumerate(STEPS):
+        if number == at:
+            lines.append(f"**◐ {words} …**")
+        else:
+            lines.append(f":green[✓ {words}]" if number < at else f":gray[○ {words}]")
+    return tuple(lines)
+
+
+def unchecked_lines(progress: DraftProgress) -> tuple[str, ...]:
+    """Write the words of an unfinished draft as a list in Markdown, by section."""
+    lines: list[str] = []
+    for section, found in groupby(progress.sentences, key=lambda one: one.section):
+        lines += ["", f"*{section.value.capitalize()}*", ""]
+        lines += [f"- :gray[{inert(one.text)}]" for one in found]
+    return tuple(lines)
 
 
 def prior_lines(file: CaseFile) -> tuple[str, ...]:

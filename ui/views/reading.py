@@ -26,10 +26,11 @@ from ui import (
     spoken_draft,
     unsent,
 )
-from ui.actions import acted, show_failed, told
+from ui.actions import show_failed, told
 from ui.amending import show_versions
 from ui.decision_bar import show_bar, show_steps
 from ui.desk import Desk
+from ui.draft_underway import show_undrafted
 from ui.keys import EARLIER, NEXT_CASE, PAGE_KEYS, RECORD, WORKLIST
 from ui.open_case import OpenCase
 from ui.presenter import inert
@@ -213,15 +214,7 @@ def show_draft(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
     """Show what is to be decided, or the question before a signature."""
     view = case.view
     if not view.drafted:
-        draft = partial(desk.assistant.draft, case.id, by=desk.reader)
-        st.caption(inert(view.without_draft))
-        st.button(
-            "Draft",
-            key=f"draft {case.id} {case.shown.digest[:8]}",
-            type="primary",
-            on_click=acted,
-            args=(draft,),
-        )
+        show_undrafted(desk, case)
         return
     if signing.asked(case):
         signing.show_question(desk, case)
