@@ -187,6 +187,6 @@ def admit(
     # A draft is seen by who asks for it: who looks first asks after that
     if assistant.reading_mode(case_id, by=reader) is ReadingMode.BLIND_FIRST:
         return case_id
-    if assistant.case(case_id, pixels=False, by=reader).draft is None:
+    if may("draft", reader) and assistant.case(case_id, pixels=False, by=reader).draft is None:
         assistant.begin_draft(case_id, by=reader)
     return case_id

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from medmm import Assistant
-from medmm.config import ReaderEntry, Settings
+from medmm.config import ReaderEntry
 from medmm.domain.draft import Assertion
 from medmm.domain.draft_progress import DraftProgress, DraftStage
-from medmm.domain.errors import InputError, MedmmError, PermissionDenied, StateError, Unavailable
+from medmm.domain.errors import InputError, PermissionDenied, StateError, Unavailable
 from medmm.domain.instruction import Pictures
-from medmm.domain.reading import Reading
 from medmm.domain.report import Accept, CaseState, Edit
-from medmm.domain.study import Study
 from medmm.drafting import OutsideWriter
 from medmm.language.proposed import proposals_of
-from tests.dicom_files import SAYS_FRONTAL, film_file
-from tests.factories import make_case, make_reading, make_reading_of
+from tests.dicom_files import film_file
+from tests.factories import make_case, make_reading
 from tests.kept import kept
-from tests.language_models import Told, make_generation, say
-from tests.quick_assistant import GivenNetworks, opened, quick_assistant
+from tests.language_models import make_generation, say
+from tests.quick_assistant import opened, quick_assistant
+from tests.slow_drafting import Gate, Slow, worded_by
 
 WAIT_S = 20.0
 READERS = (
@@ -34,48 +31,6 @@ READERS = (
     ReaderEntry(id="reader-2", name="ZZREADER Two", role="attending"),
     ReaderEntry(id="auditor-1", name="ZZREADER Three", role="auditor"),
 )
-
-
-@dataclass
-class Gate:
-    """Lets one thing after the other through, each when it is told to."""
-
-    passes: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-
-    def open(self, times: int = 1) -> None:
-        for _ in range(times):
-            self.passes.release()
-
-    def passed(self) -> None:
-        assert self.passes.acquire(timeout=WAIT_S)
-
-
-@dataclass
-class Slow:
-    """Reads when it is let, and fails where it is told to."""
-
-    gate: Gate
-    failure: MedmmError | ValueError | None = None
-
-    def read(self, study: Study) -> Reading:
-        self.gate.passed()
-        if self.failure is not None:
-            raise self.failure
-        return make_reading_of(study)
-
-
-class OneByOne(Told):
-    """Says each sentence when it is let."""
-
-    gate = Gate()
-
-    def opinions(self, *asked: Any, said: Any = None, **how: Any) -> Any:
-        def heard(place: int, proposal: Any) -> None:
-            if said is not None:
-                said(place, proposal)
-            self.gate.passed()
-
-        return super().opinions(*asked, said=heard, **how)
 
 
 def reached(assistant: Assistant, case_id: str, stage: DraftStage, by: str = "reader-1") -> Any:
@@ -218,7 +173,10 @@ def test_two_cases_are_drafted_at_a_time_and_a_third_waits(
         opened(
             assistant,
             film_file(
-                tmp_path / "in", f"{n}.dcm", StudyInstanceUID=f"1.2.{n}", SOPInstanceUID=f"1.2.{n}.1"
+                tmp_path / "in",
+                f"{n}.dcm",
+                StudyInstanceUID=f"1.2.{n}",
+                SOPInstanceUID=f"1.2.{n}.1",
             ),
         )
         for n in (7, 8, 9)
@@ -248,21 +206,15 @@ def test_one_that_another_program_makes_is_told_as_that(
 
 
 @pytest.fixture
-def worded(tmp_path: Path) -> Iterator[Assistant]:
+def worded(tmp_path: Path, gate: Gate) -> Iterator[Assistant]:
     """A language model says one sentence after the other."""
-    settings = Settings(data_dir=tmp_path / "data", threads=1, readers=READERS)
-    names = [(f.name, f.suspected) for f in make_reading().findings if f.suspected or f.ruled_out]
-    said = [say(name, Assertion.POSSIBLE if yes else Assertion.ABSENT) for name, yes in names]
-    OneByOne.gate = Gate()
-    given = {"picture_kinds": SAYS_FRONTAL, "language_model": OneByOne(*said)}
-    reads = type("Reads", (), {"read": staticmethod(make_reading_of)})()
-    with Assistant(settings, networks=GivenNetworks(settings, reader=reads, **given)) as made:
+    with worded_by(gate, tmp_path / "data", readers=READERS) as made:
         yield made
-        OneByOne.gate.open(99)
+        gate.open(99)
 
 
 def test_sentences_come_as_they_are_written_to_who_has_seen_the_case_alone(
-    worded: Assistant, tmp_path: Path
+    worded: Assistant, tmp_path: Path, gate: Gate
 ) -> None:
     case_id = opened(worded, film_file(tmp_path / "in"))
     worded.case(case_id, by="reader-1")
@@ -276,11 +228,11 @@ def test_sentences_come_as_they_are_written_to_who_has_seen_the_case_alone(
     first = until(lambda: lines("reader-1"))
     assert lines("reader-2") == [], "who reads blind is told nothing of it"
     entries = len(kept(worded).events())
-    OneByOne.gate.open()
+    gate.open()
     more = until(lambda: lines("reader-1") if len(lines("reader-1")) > len(first) else [])
     assert set(first) < set(more)
     assert len(kept(worded).events()) == entries, "a page asks every second"
-    OneByOne.gate.open(99)
+    gate.open(99)
     reached(worded, case_id, DraftStage.DONE)
     draft = worded.case(case_id, pixels=False).draft
     assert draft is not None
