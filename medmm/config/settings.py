@@ -34,6 +34,7 @@ NOT_OF_A_DRAFT = {
     "threads",
     "film_backend",
     "frame_cache_bytes",
+    "upload_bytes",
     "actor",
     "identifiers",
     "readers",
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     threads: PositiveInt | None = None
     film_backend: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
     frame_cache_bytes: NonNegativeInt = 268_435_456
+    upload_bytes: PositiveInt = 4_294_967_296
     writer: Literal["language-model", "rules", "hugging-face", "openai-compatible"] = (
         "language-model"
     )

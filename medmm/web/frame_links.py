@@ -33,6 +33,7 @@ class LinkKind(Enum):
     PICTURES = "pictures"
     OVERLAY = "overlays"
     REPORT = "reports"
+    UPLOAD = "uploads"  # it takes instead of giving
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +42,9 @@ class FrameLink:
 
     Attributes:
         reader: id of the reader for whom it was made.
-        series: digest of the volume; "" for a report.
-        source: of an overlay as in `Overlay`, id of a report; else "".
+        case: "" for an upload.
+        series: digest of the volume; "" for a report and an upload.
+        source: of an overlay as in `Overlay`, id of a report or an upload; else "".
         blind: whether the case is looked at blind.
         browser: digest of the browser's cookie.
         expires: second since 1970 from which it opens nothing.

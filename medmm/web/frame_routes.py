@@ -41,7 +41,6 @@ from medmm.web.opened_cases import OpenedCases
 CACHE = {"cache-control": "private, no-cache", "vary": "cookie"}
 NOT_KEPT = {"cache-control": "no-store"}
 WHOLE = "all"  # the slice that stands for every one
-GONE = 410  # a kept file is not there any more
 CLOSED = 499  # the browser went away; nobody sees it
 FORMS = {
     "text": ("text/plain; charset=utf-8", "report.txt"),
@@ -55,6 +54,13 @@ _STATUS: tuple[tuple[type[MedmmError], int], ...] = (
     (Unavailable, 503),
     (InputError, 422),
 )
+# What the place of an error says more narrowly than its kind
+_NARROWER = {
+    "missing": 410,  # a kept file is not there any more
+    "limit_bytes": 413,
+    "limit_files": 413,
+    "disk": 507,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,8 +259,7 @@ def _response(answer: Answer) -> Response:
 def refused(error: MedmmError) -> JSONResponse:
     """Say what went wrong and what helps, with the status of the error."""
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-    if "missing" in error.where:
-        status = GONE
+    status = next((code for place, code in _NARROWER.items() if place in error.where), status)
     headers = {**NOT_KEPT, **({"retry-after": "1"} if status == 503 else {})}
     said = {"problem": error.problem, "remedy": error.remedy}
     return JSONResponse(said, status_code=status, headers=headers)

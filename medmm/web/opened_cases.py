@@ -17,7 +17,14 @@ from medmm.assistant import Assistant
 from medmm.domain.errors import PermissionDenied
 from medmm.domain.report import CaseFile, Reader
 from medmm.domain.roles import require
-from medmm.web.frame_links import LIFETIME_S, CaseLinks, FrameLink, LinkSigner, browser_digest
+from medmm.web.frame_links import (
+    LIFETIME_S,
+    CaseLinks,
+    FrameLink,
+    LinkKind,
+    LinkSigner,
+    browser_digest,
+)
 from medmm.web.sign_ins import SessionDirectory, SignIns
 
 K = TypeVar("K")
@@ -58,9 +65,7 @@ class OpenedCases:
             cookie: of the browser that shows the page; without one the links open nothing.
         """
         self._keep((reader.id, file.case.id, file.blind), file)
-        if cookie:
-            with self._lock:
-                _put(self._readers, browser_digest(cookie), reader.id, MOST_BROWSERS)
+        self._bind(cookie, reader)
         return CaseLinks(
             signer=self.signer,
             reader=reader.id,
@@ -68,6 +73,29 @@ class OpenedCases:
             cookie=cookie,
             blind=file.blind,
         )
+
+    def upload_link(self, upload_id: str, reader: Reader, cookie: str) -> str:
+        """Give a page the address to which its reader sends files.
+
+        Args:
+            cookie: as in `links`.
+        """
+        self._bind(cookie, reader)
+        link = FrameLink(
+            kind=LinkKind.UPLOAD,
+            reader=reader.id,
+            case="",
+            source=upload_id,
+            browser=browser_digest(cookie),
+            expires=self.signer.expiry(),
+        )
+        return f"/{LinkKind.UPLOAD.value}/{self.signer.token(link)}"
+
+    def _bind(self, cookie: str, reader: Reader) -> None:
+        """Note who reads in a browser now."""
+        if cookie:
+            with self._lock:
+                _put(self._readers, browser_digest(cookie), reader.id, MOST_BROWSERS)
 
     def file(self, link: FrameLink) -> CaseFile:
         """Give the case of a link, if its reader may still look at it.
