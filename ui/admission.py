@@ -1,13 +1,11 @@
-"""Bringing in a study: a path on this machine, or files that are uploaded."""
+"""Bringing in a study: a path on this machine, or files that are sent from the browser."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import streamlit as st
 from streamlit.elements.lib.mutable_status_container import StatusContainer
@@ -17,18 +15,20 @@ from medmm.domain.first_read import ReadingMode
 from medmm.domain.report import Reader
 from medmm.domain.roles import may
 from medmm.domain.study import NotEvaluable
+from medmm.web.uploads import IMAGES, RECORD, Upload
 from ui.held_study import Held, forget_held, hold
 from ui.presenter import inert
+from ui.uploading import KEY as UPLOAD
+from ui.uploading import show_field, upload_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the form names: paths on this machine, or uploads where these are empty."""
+    """What the form names: paths on this machine, or what was sent where these are empty."""
 
     path: str
     record: str
-    images: tuple[BinaryIO, ...]
-    bundle: BinaryIO | None
+    upload: Upload
     confirmed: bool
 
 
@@ -38,79 +38,75 @@ def show_admission(
     told: Callable[[], AbstractContextManager[None]],
     admitted: Callable[[str], None],
 ) -> None:
-    """Show the form over the page; `admitted` is called with the case that was drafted.
+    """Show the form over the page; `admitted` is called with the case that was opened.
 
     A role that may not admit sees none.
     """
     if not may("admit", reader):
         return
-    with st.popover("Admit", icon=":material/add:"), st.form("admit", border=False):
-        path = st.text_input("DICOM file or folder on this machine", key="admit_path")
-        record = st.text_input("FHIR R4 Bundle on this machine (optional)", key="admit_record")
-        images = st.file_uploader(
-            "Or upload the DICOM files", accept_multiple_files=True, key="admit_images"
-        )
-        bundle = st.file_uploader("Or upload the Bundle", key="admit_bundle")
-        confirmed = st.checkbox(
-            "I compared image and record: they are of one patient", key="admit_confirmed"
-        )
-        if not st.form_submit_button("Admit and draft"):
-            return
-        if not path.strip() and not images:
-            st.info("Name a DICOM file or folder, or upload one.")
-            return
-        asked = Asked(
-            path=path.strip(),
-            record=record.strip(),
-            images=tuple(images),
-            bundle=bundle,
-            confirmed=confirmed,
-        )
-        with told(), ExitStack() as uploads, stages() as stage:
-            bring_in(assistant, reader, asked, uploads, stage, admitted)
+    with st.popover("Admit", icon=":material/add:"), told():
+        upload = upload_of(reader)
+        show_field(upload, reader, IMAGES, "DICOM files, or a zip of them", multiple=True)
+        show_field(upload, reader, RECORD, "FHIR R4 Bundle (optional)", multiple=False)
+        with st.form("admit", border=False):
+            path = st.text_input("Or a DICOM file or folder on this machine", key="admit_path")
+            record = st.text_input("Or a Bundle on this machine (optional)", key="admit_record")
+            confirmed = st.checkbox(
+                "I compared image and record: they are of one patient", key="admit_confirmed"
+            )
+            if not st.form_submit_button("Admit and draft"):
+                return
+        asked = Asked(path=path.strip(), record=record.strip(), upload=upload, confirmed=confirmed)
+        if not asked.path and upload.underway:
+            st.info("Files are still being sent. Admit them when the bar is gone.")
+        elif not asked.path and upload.path(IMAGES) is None:
+            st.info("Send DICOM files, or name a file or folder.")
+        else:
+            with stages() as stage:
+                bring_in(assistant, reader, asked, stage, admitted)
 
 
 def bring_in(
     assistant: Assistant,
     reader: Reader,
     asked: Asked,
-    uploads: ExitStack,
     stage: Callable[[str], None],
     admitted: Callable[[str], None],
 ) -> None:
     """Admit what the form names; a study that is held is shown in place of the list.
 
+    What was sent is kept after an error, for another try, and while a held study needs it.
+
     Args:
-        uploads: removes what was uploaded at its end, unless a held study needs it.
         stage: is told what begins.
-        admitted: is called with the case that was drafted.
+        admitted: is called with the case that was opened.
     """
-    folder = tempfile.TemporaryDirectory()
-    uploads.callback(folder.cleanup)
-    study_path = Path(asked.path) if asked.path else saved(asked.images, Path(folder.name, "study"))
-    record_path = Path(asked.record) if asked.record else None
-    if record_path is None and asked.bundle is not None:
-        record_path = saved([asked.bundle], Path(folder.name, "record")) / "1"
+    upload = asked.upload
+    study_path = Path(asked.path) if asked.path else upload.path(IMAGES)
+    record_path = Path(asked.record) if asked.record else upload.path(RECORD)
+    if study_path is None:
+        return
     forget_held()
     outcome = admit(
         assistant, study_path, record_path, reader, confirmed=asked.confirmed, stage=stage
     )
     if isinstance(outcome, str):
+        upload.drop()
         admitted(outcome)
     elif outcome.held:
-        uploaded = any(Path(folder.name).iterdir())
-        if uploaded:
-            uploads.pop_all()  # it is needed until the study is released or left
+        st.session_state.pop(UPLOAD, None)  # it is the held study's from now on
         hold(
             Held(
                 path=study_path,
                 record=record_path,
                 confirmed=asked.confirmed,
                 outcome=outcome,
-                folder=folder if uploaded else None,
+                upload=upload,
             )
         )
         st.rerun()
+    else:
+        upload.drop()
 
 
 def admit_released(
@@ -146,14 +142,6 @@ def stages() -> Iterator[Callable[[str], None]]:
 def _next_stage(status: StatusContainer, words: str) -> None:
     status.update(label=words)
     status.caption(words)
-
-
-def saved(files: Sequence[BinaryIO], folder: Path) -> Path:
-    """Save the uploaded files in a folder, numbered: an upload never names a file here."""
-    folder.mkdir()
-    for number, file in enumerate(files, start=1):
-        (folder / str(number)).write_bytes(file.read())
-    return folder
 
 
 def admit(

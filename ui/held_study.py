@@ -5,7 +5,6 @@ That takes a reason.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from medmm.domain.study import NotEvaluable, Volume
 from medmm.domain.study_inspection import Inspection, SeriesLook
 from medmm.presentation.film_picture import film_picture
 from medmm.presentation.slice_picture import png_bytes, slice_title
+from medmm.web.uploads import Upload
 from ui import presenter
 from ui.presenter import inert
 
@@ -30,13 +30,13 @@ KEY = "held"
 class Held:
     """A study that was to be admitted and is held: where it lies, and why.
 
-    `confirmed` is as in `Assistant.admit`. `folder` keeps an upload as long as it is shown."""
+    `confirmed` is as in `Assistant.admit`. `upload` is kept as long as it is shown."""
 
     path: Path
     record: Path | None
     confirmed: bool
     outcome: NotEvaluable
-    folder: tempfile.TemporaryDirectory[str] | None = None
+    upload: Upload | None = None
 
 
 def hold(held: Held) -> None:
@@ -49,8 +49,8 @@ def forget_held() -> None:
     """Stop showing a held study; what was uploaded of it goes."""
     held = st.session_state.pop(KEY, None)
     st.session_state.pop("inspection", None)
-    if held is not None and held.folder is not None:
-        held.folder.cleanup()
+    if held is not None and held.upload is not None:
+        held.upload.drop()
 
 
 def show_held(
@@ -61,6 +61,8 @@ def show_held(
 ) -> None:
     """Show the held study with its form; `admit` is called once it was released."""
     held: Held = st.session_state[KEY]
+    if held.upload is not None:
+        held.upload.touch()
     st.subheader("Held: a person must look", anchor=False)
     st.error(
         f"{inert(held.outcome.reason)} ({inert(held.outcome.reason_code)})",

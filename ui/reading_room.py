@@ -14,6 +14,7 @@ from medmm.web.frame_links import CaseLinks, browser_digest
 from medmm.web.left_words import LeftWords
 from medmm.web.opened_cases import OpenedCases
 from medmm.web.sign_ins import SessionDirectory, SignIns
+from medmm.web.uploads import Uploads
 from medmm.web.userinfo import UserInfo
 
 
@@ -44,6 +45,18 @@ def left_words() -> LeftWords:
 def opened_cases() -> OpenedCases:
     """Give the cases that readers have open here; the routes of frames serve no others."""
     return OpenedCases(shared_assistant(), time.time, sign_ins())
+
+
+@st.cache_resource(show_spinner=False)
+def uploads() -> Uploads:
+    """Give what readers send from their pages; it goes with this process."""
+    settings = shared_assistant().settings
+    return Uploads(settings.data_dir, settings.upload_bytes, time.time)
+
+
+def upload_link(upload_id: str, reader: Reader) -> str:
+    """Make the address to which this page sends files, for the browser that shows it."""
+    return opened_cases().upload_link(upload_id, reader, browser_of(st.context.cookies))
 
 
 def browser() -> str:

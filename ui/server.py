@@ -1,4 +1,4 @@
-"""The server of the reading room: Streamlit's pages, frames, reports, headers, a cookie.
+"""The server of the reading room: Streamlit's pages, frames, reports, uploads, headers, a cookie.
 
 `medmm ui` runs it by `streamlit run`, whose flags count there; under plain uvicorn they do not.
 """
@@ -19,7 +19,8 @@ from medmm.web.frame_links import private_key
 from medmm.web.frame_routes import RoutesFirst, frame_routes
 from medmm.web.security_headers import SecurityHeaders, inline_script_hashes, security_headers
 from medmm.web.sign_in_routes import CALLBACK, SignInCookies, session_routes
-from ui.reading_room import opened_cases, sign_ins
+from medmm.web.upload_routes import upload_routes
+from ui.reading_room import opened_cases, sign_ins, uploads
 from ui.sign_in import PROVIDER
 
 LOOPBACK = ("localhost", "127.0.0.1")
@@ -72,6 +73,7 @@ def secrets_of_sign_in(settings: Settings) -> dict[str, Any]:
 def middleware(settings: Settings) -> list[Middleware]:
     """List what stands before Streamlit, with sign-in where the settings name a provider."""
     routes, signing = frame_routes(opened_cases), []
+    routes += upload_routes(opened_cases, uploads)
     if (known := sign_ins()) is not None:
         signing = [Middleware(SignInCookies, sign_ins=known)]
         routes = [*routes, *session_routes(known)]

@@ -25,7 +25,8 @@ from medmm.web.zip_files import files_in, is_zip
 IMAGES, RECORD = "images", "record"
 PARTS = (IMAGES, RECORD)
 LIFETIME_S = 12 * 3600  # of what nobody touches
-MOST_OF_A_READER = 8  # pages from which one reader sends at a time
+MOST_OF_A_READER = 8  # that hold files and are not admitted yet
+MOST_EMPTY = 1024  # every page that could send has one
 MOST_FILES = 20_000
 RESERVE_BYTES = 256 << 20  # of the disk, left to the store and its log
 STALLED_S = 15  # after which a page that has more to send is not waited for
@@ -42,7 +43,6 @@ class Received:
 
 @dataclass(slots=True)
 class _Part:
-    folder: Path
     sizes: dict[Path, int] = field(default_factory=dict)  # of what has come whole
     coming: int = 0  # bytes of what has not
 
@@ -50,22 +50,18 @@ class _Part:
 class Upload:
     """What one reader sends from one page; thread-safe. Made by `Uploads.begin`.
 
+    Nothing lies on the disk before a file comes.
+
     Attributes:
-        folder: of its own.
         limit_bytes: of all its files together.
     """
 
-    def __init__(
-        self, upload_id: str, reader: str, folder: Path, limit_bytes: int, uploads: Uploads
-    ) -> None:
-        self.id, self.reader, self.folder, self.limit_bytes = upload_id, reader, folder, limit_bytes
+    def __init__(self, upload_id: str, reader: str, limit_bytes: int, uploads: Uploads) -> None:
+        self.id, self.reader, self.limit_bytes = upload_id, reader, limit_bytes
         self._uploads, self._lock = uploads, threading.Lock()
-        self._parts = {name: _Part(folder / name) for name in PARTS}
+        self._parts = {name: _Part() for name in PARTS}
         self._sending = self._left = self._count = 0
         self._touched = uploads.now()
-        with _to_disk():
-            for part in self._parts.values():
-                part.folder.mkdir(mode=0o700, parents=True)
 
     def received(self, part: str) -> Received:
         """Say what of a part has come whole."""
@@ -79,7 +75,18 @@ class Upload:
             found = self._parts[part]
             if not found.sizes:
                 return None
-            return found.folder if part == IMAGES else next(reversed(found.sizes))
+            last = next(reversed(found.sizes))
+            return last.parent if part == IMAGES else last
+
+    @property
+    def sending(self) -> bool:
+        """Whether a file is being sent."""
+        return self._sending > 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has come and nothing is coming."""
+        return not self.sending and not any(one.sizes for one in self._parts.values())
 
     @property
     def underway(self) -> bool:
@@ -99,8 +106,8 @@ class Upload:
 
     def drop(self) -> None:
         """Remove all of it."""
-        self._uploads.forget(self.id)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if (folder := self._uploads.forget(self.id)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def touch(self) -> None:
         """Note that somebody still needs it."""
@@ -144,7 +151,11 @@ class Upload:
                     limit_files=str(MOST_FILES),
                 )
             self._count += 1
-            return found.folder / str(self._count)
+            name = str(self._count)
+        folder = self._uploads.own_folder() / self.id / part
+        with _to_disk():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder / name
 
     def _grow(self, part: str, size: int) -> None:
         """Count what comes. Raises: InputError if it is too much; Unavailable on a full disk."""
@@ -220,11 +231,11 @@ class Spool:
             return 1
         found: list[Spool] = []
         try:
-            for parts in files_in(self._path):
-                found.append(Spool(self._upload, self._part))
-                for data in parts:
-                    found[-1].write(data)
-                with _to_disk():
+            with _to_disk():
+                for parts in files_in(self._path):
+                    found.append(Spool(self._upload, self._part))
+                    for data in parts:
+                        found[-1].write(data)
                     found[-1]._file.close()
             for one in found:
                 one._settle(one._path)
@@ -274,18 +285,12 @@ class Uploads:
         self._uploads: OrderedDict[str, Upload] = OrderedDict()
 
     def begin(self, reader: str) -> Upload:
-        """Begin an upload of a reader; of too many the one that was untouched longest goes.
-
-        Raises: Unavailable if it can't be written.
-        """
+        """Begin an upload of a reader; of too many the one that was untouched longest goes."""
         for one in self._stale(reader):
             one.drop()
+        made = Upload(secrets.token_hex(16), reader, self._limit, self)
         with self._lock:
-            folder = self._own_folder()
-        upload_id = secrets.token_hex(16)
-        made = Upload(upload_id, reader, folder / upload_id, self._limit, self)
-        with self._lock:
-            self._uploads[upload_id] = made
+            self._uploads[made.id] = made
         return made
 
     def find(self, upload_id: str, reader: str) -> Upload:
@@ -295,29 +300,39 @@ class Uploads:
         """
         with self._lock:
             found = self._uploads.get(upload_id)
-            if found is None or found.reader != reader:
-                raise StateError(
-                    "what was sent before is not here any more",
-                    remedy="reload the page, then choose the files again",
-                )
-            self._own_folder()
+        if found is None or found.reader != reader:
+            raise StateError(
+                "what was sent before is not here any more",
+                remedy="reload the page, then choose the files again",
+            )
         found.touch()
         return found
 
-    def forget(self, upload_id: str) -> None:
-        """Forget an upload whose files go."""
+    def forget(self, upload_id: str) -> Path | None:
+        """Forget an upload; give the folder whose files are to go, if there is one."""
         with self._lock:
             self._uploads.pop(upload_id, None)
+            return None if self._folder is None else self._folder / upload_id
 
     def _stale(self, reader: str) -> list[Upload]:
         with self._lock:
             known = sorted(self._uploads.values(), key=lambda one: one.touched)
-        old = [one for one in known if self.now() - one.touched > LIFETIME_S]
-        own = [one for one in known if one.reader == reader and one not in old]
-        return [*old, *own[: max(0, len(own) - MOST_OF_A_READER + 1)]]
+        idle = [one for one in known if not one.sending]
+        old = [one for one in idle if self.now() - one.touched > LIFETIME_S]
+        empty = [one for one in idle if one.empty and one not in old]
+        own = [one for one in idle if one.reader == reader and one not in (*old, *empty)]
+        over = max(0, len(own) - MOST_OF_A_READER + 1), max(0, len(empty) - MOST_EMPTY + 1)
+        return [*old, *own[: over[0]], *empty[: over[1]]]
 
-    def _own_folder(self) -> Path:
-        """Make the folder of this process, which goes with it; those of dead ones go now."""
+    def own_folder(self) -> Path:
+        """Make the folder of this process, which goes with it; those of dead ones go now.
+
+        Raises: Unavailable if it can't be written.
+        """
+        with self._lock:
+            return self._made_folder()
+
+    def _made_folder(self) -> Path:
         if self._folder is None:
             with _to_disk():
                 self._root.mkdir(mode=0o700, parents=True, exist_ok=True)

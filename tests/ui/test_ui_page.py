@@ -7,10 +7,10 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,10 @@ from streamlit.testing.v1 import AppTest
 
 from medmm import Assistant
 from medmm.domain.report import CaseState
+from medmm.web.uploads import IMAGES
 from tests.ui.drafted_case import the_case
 from tests.ui.pressing import opened_page, said
-from ui.admission import saved
+from ui.reading_room import uploads
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "ui" / "app.py"
@@ -37,7 +38,7 @@ def page(config: Path) -> Iterator[AppTest]:
 
 
 def admit(page: AppTest, path: Path) -> AppTest:
-    page.text_input(key="admit_path").set_value(str(path))
+    page.text_input(key="admit_path").set_value(str(path) if path.name else "")
     return next(b for b in page.button if b.label == "Admit and draft").click().run()
 
 
@@ -90,16 +91,60 @@ def test_an_admitted_study_is_drafted_and_opened(
     assert not page.exception
     assert not page.error
     assert "9RG1" in said(page, "markdown")
+    for _ in range(600):  # it opens before its draft is there
+        if any(one.key and one.key.startswith("accept ") for one in page.button):
+            break
+        time.sleep(0.1)
+        page.run()
     assert the_case(settings).state is CaseState.DRAFTED
     streamlit.cache_resource.clear()
 
 
-def test_uploads_are_kept_under_numbers(tmp_path: Path) -> None:
-    files = [BytesIO(b"one"), BytesIO(b"two")]
-    files[0].name = "../../escape.dcm"
-    folder = saved(files, tmp_path / "study")
-    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"1": b"one", "2": b"two"}
-    assert [p.name for p in tmp_path.iterdir()] == ["study"]
+def received(reader: str, part: str, content: bytes) -> None:
+    """What the page's browser has sent, as the route writes it."""
+    (upload,) = uploads()._uploads.values()
+    assert upload.reader == reader
+    spool = upload.receive(part, len(content), 0)
+    spool.write(content)
+    spool.keep()
+    spool.end()
+
+
+def test_what_was_sent_is_admitted_opened_and_removed(page: AppTest, demo_films: Path) -> None:
+    page = admit(page, Path())
+    assert "Send DICOM files" in said(page, "info")
+    received("reader-1", IMAGES, (demo_films / "RG1_UNCR.dcm").read_bytes())
+    folder = uploads().own_folder()
+    assert len(list(folder.rglob("images/*"))) == 1
+    page = admit(page.run(), Path())
+    assert not page.exception
+    assert not page.error
+    assert "9RG1" in said(page, "markdown")
+    assert not list(folder.rglob("images/*"))
+
+
+def test_what_was_sent_stays_after_an_error_and_goes_when_it_is_refused(
+    page: AppTest, demo_films: Path
+) -> None:
+    received("reader-1", IMAGES, b"nothing of DICOM")
+    folder = uploads().own_folder()
+    page = admit(page.run(), Path())
+    assert "What helps" in said(page, "error")
+    assert len(list(folder.rglob("images/*"))) == 1
+    (upload,) = uploads()._uploads.values()
+    upload.clear(IMAGES)
+    received("reader-1", IMAGES, (demo_films / "RG3_UNCR.dcm").read_bytes())
+    page = admit(page.run(), Path())
+    assert "Not evaluable" in said(page, "info")
+    assert not list(folder.rglob("images/*"))
+
+
+def test_files_that_are_still_being_sent_are_waited_for(page: AppTest) -> None:
+    (upload,) = uploads()._uploads.values()
+    spool = upload.receive(IMAGES, 10, 0)
+    page = admit(page, Path())
+    assert "still being sent" in said(page, "info")
+    spool.end()
 
 
 def free_port() -> int:
@@ -139,8 +184,6 @@ def test_a_stopped_dashboard_leaves_no_server(tmp_path: Path) -> None:
 
 
 def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    import time
-
     for _ in range(120):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1):

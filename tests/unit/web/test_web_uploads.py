@@ -87,10 +87,14 @@ class Page:
             place = f"{path}/{part}" if part else path
             return await client.request(method, place, content=body, headers=said)
 
+    @property
+    def folder(self) -> Path:
+        return self.uploads.own_folder() / self.upload.id
+
     def files(self) -> dict[str, bytes]:
         """What lies in the folder, by its numbers."""
-        found = sorted(one for one in self.upload.folder.rglob("*") if one.is_file())
-        return {str(one.relative_to(self.upload.folder)): one.read_bytes() for one in found}
+        found = sorted(one for one in self.folder.rglob("*") if one.is_file())
+        return {str(one.relative_to(self.folder)): one.read_bytes() for one in found}
 
 
 @pytest.fixture
@@ -136,7 +140,7 @@ def test_files_come_whole_under_numbers_and_are_admitted_by_the_verb(
     study = page.opened.assistant.admit(folder, by="reader-1")
     assert isinstance(study, Study)
     page.upload.drop()
-    assert not page.upload.folder.exists()
+    assert not page.folder.exists()
     assert refusal(page.send(b"more"))[0] == 409
 
 
@@ -268,7 +272,7 @@ def test_who_goes_away_leaves_nothing(page: Page) -> None:
     sent: list[Any] = []
 
     async def receive() -> Any:
-        if not sent and page.upload.folder.joinpath("images", "1").exists():
+        if not sent and page.folder.joinpath("images", "1").exists():
             assert page.upload.underway
         return next(messages)
 
@@ -391,17 +395,28 @@ def test_too_many_files_are_refused(page: Page, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_nobody_needs_goes(page: Page, clock: Clock) -> None:
-    first = page.upload
-    page.send(b"x")
+    folders = []
     for _ in range(MOST_OF_A_READER):
         clock.now += 1
-        last = page.uploads.begin("reader-1")
-    assert not first.folder.exists(), "of too many the one that was untouched longest"
-    with pytest.raises(StateError):
-        page.uploads.find(first.id, "reader-1")
+        page.upload = page.uploads.begin("reader-1")
+        page.send(b"x")
+        folders.append(page.folder)
+    assert [one.exists() for one in folders] == [True] * len(folders)
+    page.uploads.begin("reader-1")
+    assert [one.exists() for one in folders[:3]] == [False, True, True], "untouched longest"
     clock.now += LIFETIME_S + 1
     page.uploads.begin("auditor-1")
-    assert not last.folder.exists()
+    assert not any(one.exists() for one in folders)
+    with pytest.raises(StateError):
+        page.uploads.find(page.upload.id, "reader-1")
+
+
+def test_pages_that_send_nothing_leave_nothing(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_EMPTY", 3)
+    for _ in range(10):
+        page.uploads.begin("reader-1")
+    assert len(page.uploads._uploads) == 3
+    assert not (page.opened.assistant.settings.data_dir / "uploads").exists()
 
 
 def test_the_folder_goes_with_its_process_and_that_of_a_dead_one_with_the_next(
@@ -412,7 +427,7 @@ def test_the_folder_goes_with_its_process_and_that_of_a_dead_one_with_the_next(
     @contextmanager
     def process() -> Iterator[Path]:
         uploads = Uploads(tmp_path, LIMIT_BYTES, time.time)
-        yield uploads.begin("reader-1").folder
+        yield uploads.own_folder()
 
     left = tmp_path / "uploads" / "of-a-dead-one"
     left.mkdir(parents=True)
