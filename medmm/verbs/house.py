@@ -130,7 +130,7 @@ class House:
         clock: gives the time now, in UTC.
         record_folders: folders of records that were gone through, by their places.
         background: where models in shadow read.
-        drafting: where drafts are made that nobody waits for; how far they are says `underway`.
+        drafters: where drafts are made that nobody waits for; how far they are says `underway`.
     """
 
     settings: Settings
@@ -141,7 +141,7 @@ class House:
     clock: Clock
     record_folders: dict[Path, records.RecordFolder] = field(default_factory=dict)
     background: Background = field(default_factory=Background)
-    drafting: Background = field(default_factory=lambda: Background(DRAFTS_AT_ONCE, "medmm-draft"))
+    drafters: Background = field(default_factory=lambda: Background(DRAFTS_AT_ONCE, "medmm-draft"))
     underway: DraftsUnderway = field(default_factory=DraftsUnderway)
 
     def with_directory(self, directory: Directory) -> House:
@@ -151,13 +151,13 @@ class House:
 
     def close(self) -> None:
         """Finish what is done in the background, and let go of the store."""
-        self.drafting.finish()  # each draft may give the models in shadow a case to read
+        self.drafters.finish()  # each draft may give the models in shadow a case to read
         self.background.finish()
         self.store.close()
 
     def drop(self) -> None:
         """Leave undone what nobody waits for and has not begun."""
-        self.drafting.drop()
+        self.drafters.drop()
         self.background.drop()
 
     def on_duty(self) -> OnDuty:

@@ -133,7 +133,7 @@ def begin_draft(
     house.store.study_of(case_id)
     at = house.clock()
     if house.underway.enter(case_id, reader.id, at):
-        house.drafting.hand(partial(_draft_underway, house, by, case_id, again, shown))
+        house.drafters.hand(partial(_draft_underway, house, by, case_id, again, shown))
     waiting = DraftProgress(case_id=case_id, by=reader.id, began=at, stage=DraftStage.WAITING)
     return house.underway.progress(case_id) or waiting
 
