@@ -40,7 +40,8 @@ from streamlit.web import cli
 import streamlit.web.bootstrap as bootstrap
 def shown(*_, **__):
     names = ("server.address", "server.allowedHosts", "server.enableAgentApi", "server.enableStaticServing",
-             "server.fileWatcherType", "server.enableXsrfProtection", "browser.gatherUsageStats",
+             "server.fileWatcherType", "server.enableXsrfProtection", "server.maxUploadSize",
+             "browser.gatherUsageStats",
              "client.showErrorDetails", "client.toolbarMode", "server.trustedUserHeaders",
              "runner.postScriptGC")
     print(json.dumps({name: config.get_option(name) for name in names}))
@@ -142,6 +143,7 @@ def test_the_options_that_hold_are_those_that_are_meant(monkeypatch: pytest.Monk
         "server.enableStaticServing": False,
         "server.fileWatcherType": "none",
         "server.enableXsrfProtection": True,
+        "server.maxUploadSize": 32,
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",

@@ -87,6 +87,7 @@ def streamlit_flags(port: int, *, browser: bool) -> list[str]:
         "server.enableXsrfProtection": "true",
         "server.trustedUserHeaders": "{}",  # nobody is who a header says
         "server.fileWatcherType": "none",
+        "server.maxUploadSize": "32",  # MB, held in memory: recordings alone come that way
         "browser.gatherUsageStats": "false",
         # Else every run ends with a collection of the whole process, which holds its own words back
         "runner.postScriptGC": "false",
