@@ -176,5 +176,5 @@ def admit(
     if assistant.reading_mode(case_id, by=reader) is ReadingMode.BLIND_FIRST:
         return case_id
     if may("draft", reader) and assistant.case(case_id, pixels=False, by=reader).draft is None:
-        assistant.begin_draft(case_id, by=reader)
+        assistant.begin_draft(case_id, again=False, by=reader)
     return case_id

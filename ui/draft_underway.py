@@ -41,7 +41,7 @@ def show_undrafted(desk: Desk, case: OpenCase) -> None:
     st.caption(inert(case.view.without_draft))
     if not may("draft", desk.reader):
         return
-    begin = partial(desk.assistant.begin_draft, case.id, by=desk.reader)
+    begin = partial(desk.assistant.begin_draft, case.id, again=False, by=desk.reader)
     st.button(
         "Draft again" if failed else "Draft",
         key=f"draft {case.id} {case.shown.digest[:8]}",

@@ -47,6 +47,7 @@ def show_field(upload: Upload, reader: Reader, part: str, label: str, *, multipl
     _component()(
         key=f"send {part} {upload.id}",
         data={
+            "id": f"{upload.id} {part}",
             "link": upload_link(upload.id, reader),
             "part": part,
             "label": label,

@@ -5,21 +5,23 @@
  * has of them is told by it, so that a page that is drawn anew shows the same.
  */
 
-/** @type {WeakMap<Node, Upload>} */
-const places = new WeakMap();
+/** What is sent goes on while its place in the page is gone, as in a form that is closed.
+ * @type {Map<string, Upload>} */
+const uploads = new Map();
 const FILES_LEFT = "Medmm-Files-Left";
 const NEW_LINK_MS = 20_000;
 
 /** Called by Streamlit at first and whenever the data changes. */
 export default function upload({ parentElement, data, setTriggerValue }) {
-  let place = places.get(parentElement);
-  if (!place) {
-    place = new Upload(parentElement);
-    places.set(parentElement, place);
+  let found = uploads.get(data.id);
+  if (!found) {
+    found = new Upload();
+    uploads.set(data.id, found);
   }
-  place.update(data, (news) => setTriggerValue("news", news));
+  found.stand(parentElement);
+  found.update(data, (news) => setTriggerValue("news", news));
   return () => {
-    if (!parentElement.isConnected) place.leave();
+    if (!found.sending && !parentElement.isConnected) uploads.delete(data.id);
   };
 }
 
@@ -32,8 +34,9 @@ class Refused extends Error {
 }
 
 class Upload {
-  constructor(place) {
+  constructor() {
     this.request = null;
+    this.place = null;
     this.label = element("label", "choose");
     this.words = element("span", "words");
     this.input = element("input");
@@ -47,7 +50,6 @@ class Upload {
     this.end = element("button", "end");
     this.end.type = "button";
     this.end.hidden = true;
-    place.append(this.label, this.bar, this.said, this.end);
     this.input.addEventListener("change", () => {
       const files = [...this.input.files];
       this.input.value = ""; // the same file may be chosen again
@@ -60,6 +62,12 @@ class Upload {
       const files = [...event.dataTransfer.files];
       if (files.length && !this.sending) this.send(this.data.multiple ? files : files.slice(0, 1));
     });
+  }
+
+  stand(place) {
+    if (this.place === place) return;
+    this.place = place;
+    place.append(this.label, this.bar, this.said, this.end);
   }
 
   update(data, tell) {
@@ -194,10 +202,6 @@ class Upload {
       this.failed = "The server does not answer.";
     }
     this.tell(Date.now());
-  }
-
-  leave() {
-    this.request?.abort();
   }
 }
 
