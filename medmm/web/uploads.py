@@ -44,7 +44,9 @@ class Received:
 @dataclass(slots=True)
 class _Part:
     sizes: dict[Path, int] = field(default_factory=dict)  # of what has come whole
+    bytes: int = 0  # of that together
     coming: int = 0  # bytes of what has not
+    open: int = 0  # files of what has not
 
 
 class Upload:
@@ -66,8 +68,8 @@ class Upload:
     def received(self, part: str) -> Received:
         """Say what of a part has come whole."""
         with self._lock:
-            sizes = self._parts[part].sizes
-            return Received(files=len(sizes), bytes=sum(sizes.values()))
+            found = self._parts[part]
+            return Received(files=len(found.sizes), bytes=found.bytes)
 
     def path(self, part: str) -> Path | None:
         """Give the folder of the images, or the file of the record; None if none has come."""
@@ -98,9 +100,9 @@ class Upload:
     def clear(self, part: str) -> None:
         """Remove what has come of a part."""
         with self._lock:
-            paths = list(self._parts[part].sizes)
-            self._parts[part].sizes.clear()
-            self._left = 0
+            found = self._parts[part]
+            paths, found.bytes, self._left = list(found.sizes), 0, 0
+            found.sizes.clear()
         for path in paths:
             path.unlink(missing_ok=True)
 
@@ -142,44 +144,48 @@ class Upload:
 
     def _begin(self, part: str) -> Path:
         """Name a file that begins. Raises: InputError if there are too many."""
+        folder = self._uploads.own_folder() / self.id / part
+        with _to_disk():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._lock:
             found = self._parts[part]
-            if len(found.sizes) >= MOST_FILES:
+            if len(found.sizes) + found.open >= MOST_FILES:
                 raise InputError(
                     f"more than {MOST_FILES:,} files are sent at once",
                     remedy="admit them by their path",
                     limit_files=str(MOST_FILES),
                 )
+            found.open += 1
             self._count += 1
             name = str(self._count)
-        folder = self._uploads.own_folder() / self.id / part
-        with _to_disk():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder / name
 
+    def refuse(self, size: int) -> None:
+        """Refuse bytes that come or are announced. Raises: InputError if they are too much."""
+        held = sum(one.bytes + one.coming for one in self._parts.values())
+        if held + size > self.limit_bytes:
+            raise InputError(
+                f"more than {self.limit_bytes:,} bytes are sent at once",
+                remedy="admit the study by its path, or raise upload_bytes in the settings",
+                limit_bytes=str(self.limit_bytes),
+            )
+
     def _grow(self, part: str, size: int) -> None:
-        """Count what comes. Raises: InputError if it is too much; Unavailable on a full disk."""
+        """Count what comes. Raises: InputError if it is too much."""
         with self._lock:
-            held = sum(sum(one.sizes.values()) + one.coming for one in self._parts.values())
-            if held + size > self.limit_bytes:
-                raise InputError(
-                    f"more than {self.limit_bytes:,} bytes are sent at once",
-                    remedy="admit the study by its path, or raise upload_bytes in the settings",
-                    limit_bytes=str(self.limit_bytes),
-                )
+            self.refuse(size)
             self._parts[part].coming += size
 
     def _settle(self, part: str, size: int, kept: Path | None) -> None:
         """Enter what came as whole, or, without a path, forget it."""
         with self._lock:
             found = self._parts[part]
-            found.coming -= size
+            found.coming, found.open = found.coming - size, found.open - 1
             if kept is None:
                 return
-            before = list(found.sizes) if part == RECORD else []
+            before = list(found.sizes) if part == RECORD else []  # the record is one file: the last
+            found.bytes += size - sum(found.sizes.pop(path) for path in before)
             found.sizes[kept] = size
-            for path in before:  # the record is one file: the last
-                del found.sizes[path]
         for path in before:
             path.unlink(missing_ok=True)
 
@@ -191,9 +197,13 @@ class Spool:
         self._upload, self._part, self._size = upload, part, 0
         self._settled = False  # kept, or removed
         self._path = upload._begin(part)
-        with _to_disk():
-            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            self._file = os.fdopen(handle, "wb")
+        try:
+            with _to_disk():
+                handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                self._file = os.fdopen(handle, "wb")
+        except Unavailable:
+            self._settle(None)
+            raise
 
     def refuse(self, size: int) -> None:
         """Refuse a length that is announced and too much.
@@ -201,8 +211,7 @@ class Spool:
         Raises: InputError, or Unavailable if there is no room for it on the disk.
         """
         try:
-            self._upload._grow(self._part, size)
-            self._upload._settle(self._part, size, None)
+            self._upload.refuse(size)
             self._refuse_full(size)
         except (InputError, Unavailable):
             self.close()

@@ -21,7 +21,14 @@ from medmm.config import Settings
 from medmm.domain.report import CaseFile
 from tests.dicom_files import SAYS_FRONTAL
 from tests.quick_assistant import READS, GivenNetworks, opened
-from tests.scripted_server import SOUND, Asked, ScriptedServer, passes_the_probe, scripted, sentences
+from tests.scripted_server import (
+    SOUND,
+    Asked,
+    ScriptedServer,
+    passes_the_probe,
+    scripted,
+    sentences,
+)
 from tests.ui.room_browser import (
     CHROMIUM,
     NO_CHROMIUM,

@@ -19,7 +19,8 @@ from PIL import Image
 
 from medmm.config import IdentifierEntry, Settings
 from medmm.domain.audit_event import AuditEvent
-from medmm.domain.draft import Assertion, FactEvidence, RegionEvidence, ScoreEvidence
+from medmm.domain.draft import Assertion, FactEvidence, RegionEvidence, ScoreEvidence, Section
+from medmm.domain.draft_progress import DraftProgress, DraftStage, UncheckedSentence
 from medmm.domain.errors import StateError
 from medmm.domain.reading import Side
 from medmm.domain.record import FactKind, Quantity
@@ -375,3 +376,40 @@ def test_a_long_list_of_digests_is_cut_in_the_history() -> None:
     )
     (row,) = presenter.history_rows((event,))
     assert row["details"] == f"objects {'a' * 64} and 2 more, images 3"
+
+
+@pytest.mark.parametrize(
+    ("stage", "marks"),
+    [
+        (DraftStage.WAITING, "○○○"),
+        (DraftStage.READING, "◐○○"),
+        (DraftStage.WRITING, "✓◐○"),
+        (DraftStage.CHECKING, "✓✓◐"),
+        (DraftStage.ELSEWHERE, ""),
+    ],
+)
+def test_the_steps_of_a_draft_say_what_is_done_and_for_whom(stage: DraftStage, marks: str) -> None:
+    at = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    progress = DraftProgress(case_id="case-1", by="reader-1", began=at, stage=stage)
+    text = "\n".join(presenter.progress_steps(progress, {"reader-1": "ZZ*READER* One"}))
+    assert "".join(c for c in text if c in "○◐✓") == marks
+    assert "by ZZ\\*READER\\* One at 05:06:07 UTC" in text
+    assert ("Waiting" in text) == (stage is DraftStage.WAITING)
+    assert ("Another program" in text) == (stage is DraftStage.ELSEWHERE)
+
+
+def test_unchecked_sentences_stand_by_section_as_plain_text() -> None:
+    progress = DraftProgress(
+        case_id="case-1",
+        by="reader-1",
+        began=datetime(2026, 3, 4, tzinfo=UTC),
+        stage=DraftStage.WRITING,
+        sentences=(
+            UncheckedSentence(section=Section.FINDINGS, text="One <b>*two*</b>]."),
+            UncheckedSentence(section=Section.IMPRESSION, text="Three."),
+        ),
+    )
+    shown = markdown_it.MarkdownIt().render("\n".join(presenter.unchecked_lines(progress)))
+    assert "<strong>" not in shown
+    assert "<b>" not in shown
+    assert re.findall(r"<em>(\w+)</em>|<li>", shown) == ["Findings", "", "Impression", ""]

@@ -389,9 +389,14 @@ def test_an_archive_that_grows_beyond_the_limit_is_stopped(page: Page) -> None:
 
 def test_too_many_files_are_refused(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_FILES", 2)
-    page.send(b"1"), page.send(b"2")
+    page.send(b"1")
+    page.send(b"2")
     assert refusal(page.send(b"3")) == (413, "more than 2 files are sent at once")
     assert list(page.files().values()) == [b"1", b"2"]
+    page.send(method="DELETE")
+    assert refusal(page.send(packed({"1": b"1", "2": b"2", "3": b"3"})))[0] == 413
+    assert page.files() == {}
+    assert page.send(b"4").json()["images"]["files"] == 1
 
 
 def test_what_nobody_needs_goes(page: Page, clock: Clock) -> None:
