@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
+import threading
+import time
 import tracemalloc
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +20,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
 from medmm.config import ReaderEntry
 from medmm.domain.errors import StateError
@@ -427,8 +431,6 @@ def test_pages_that_send_nothing_leave_nothing(page: Page, monkeypatch: pytest.M
 def test_the_folder_goes_with_its_process_and_that_of_a_dead_one_with_the_next(
     tmp_path: Path,
 ) -> None:
-    import time
-
     @contextmanager
     def process() -> Iterator[Path]:
         uploads = Uploads(tmp_path, LIMIT_BYTES, time.time)
@@ -442,3 +444,46 @@ def test_the_folder_goes_with_its_process_and_that_of_a_dead_one_with_the_next(
     os.utime(left, (0, 0))
     with process():
         assert not left.exists()
+
+
+def test_over_a_real_connection_who_sends_too_much_hears_why(page: Page) -> None:
+    """A server that answers and closes before it has heard the body is a broken connection to a browser."""
+    page.uploads._limit = MIB
+    page.upload = page.uploads.begin("reader-1")
+    link = page.link()
+    config = uvicorn.Config(page.app, port=0, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    place, headers = (
+        f"{link}/images",
+        {
+            "Origin": f"http://127.0.0.1:{port}",
+            "Content-Type": "application/octet-stream",
+            "Cookie": f"{COOKIE}={BROWSER}",
+        },
+    )
+    try:
+        for body, status in ((bytes(24 * MIB), 413), (b"small", 200)):
+            connection = HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("POST", place, body=body, headers=headers)
+            answer = connection.getresponse()
+            assert (answer.status, b"limit_bytes" in answer.read()) == (status, status == 200)
+            connection.close()
+        broken = HTTPConnection("127.0.0.1", port, timeout=20)
+        broken.putrequest("POST", place)
+        for name, value in {**headers, "Content-Length": str(MIB // 2)}.items():
+            broken.putheader(name, value)
+        broken.endheaders(bytes(MIB // 4))
+        while not page.upload.sending:
+            time.sleep(0.01)
+        broken.close()
+        while page.upload.sending:
+            time.sleep(0.01)
+        assert list(page.files().values()) == [b"small"]
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
