@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, WebSocket
 
+from medmm.doors.cli.programs import streamlit_flags
 from tests.docs.dashboard_picture import free_port, wait_for
 
+ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium")
 NO_CHROMIUM = "Debian's chromium is not installed (apt-get install chromium)"
 SIZE = {"width": 1366, "height": 768}
@@ -27,10 +29,13 @@ CONNECTED = f'{IDLE}[data-test-connection-state="CONNECTED"]'
 
 
 class Server:
-    """`medmm ui` over a data folder, at one port for as long as the test lasts."""
+    """`medmm ui` over a data folder, at one port for as long as the test lasts.
 
-    def __init__(self, config: Path) -> None:
-        self.config, self.port = config, free_port()
+    `script` serves in its place, by the same flags.
+    """
+
+    def __init__(self, config: Path, script: Path | None = None) -> None:
+        self.config, self.port, self.script = config, free_port(), script
         self.log = config.parent / "ui.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -42,9 +47,17 @@ class Server:
     def start(self) -> None:
         command = [sys.executable, "-m", "medmm.doors", "--config", str(self.config)]
         command += ["ui", "--no-browser", "--port", str(self.port)]
+        if self.script is not None:
+            flags = streamlit_flags(self.port, browser=False)
+            command = [sys.executable, "-m", "streamlit", "run", str(self.script), *flags]
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
-                command, cwd=self.config.parent, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=self.config.parent,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "MEDMM_CONFIG": str(self.config)},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         wait_for(f"{self.address}/_stcore/health", self._process)
 
@@ -57,9 +70,9 @@ class Server:
 
 
 @contextmanager
-def serving(config: Path) -> Iterator[Server]:
+def serving(config: Path, script: Path | None = None) -> Iterator[Server]:
     """The reading room as long as it is needed."""
-    server = Server(config)
+    server = Server(config, script)
     try:
         yield server
     finally:

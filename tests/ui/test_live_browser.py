@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pydicom
 import pytest
 import yaml
 from playwright.sync_api import Browser, expect
@@ -19,7 +18,7 @@ from playwright.sync_api import Browser, expect
 from medmm import Assistant
 from medmm.config import Settings
 from medmm.domain.report import CaseFile
-from tests.dicom_files import SAYS_FRONTAL
+from tests.dicom_files import SAYS_FRONTAL, film_file
 from tests.quick_assistant import READS, GivenNetworks, opened
 from tests.scripted_server import (
     SOUND,
@@ -50,6 +49,7 @@ READERS = [
 ]
 INVENTED = "There is a fracture of the left clavicle."
 LIMIT_BYTES = 40_000_000
+QUICK = Path(__file__).parent / "quick_streamlit" / "server.py"
 UNCHECKED = "Not checked yet, and nothing to decide on"
 
 
@@ -96,9 +96,7 @@ def model_server() -> Iterator[tuple[ScriptedServer, Slowly]]:
 
 @pytest.fixture(scope="module")
 def room(
-    tmp_path_factory: pytest.TempPathFactory,
-    demo_films: Path,
-    model_server: tuple[ScriptedServer, Slowly],
+    tmp_path_factory: pytest.TempPathFactory, model_server: tuple[ScriptedServer, Slowly]
 ) -> Room:
     folder = tmp_path_factory.mktemp("live")
     config, (server, slowly) = folder / "settings.yaml", model_server
@@ -115,17 +113,14 @@ def room(
     networks = GivenNetworks(settings, reader=READS, picture_kinds=SAYS_FRONTAL)
     with Assistant(settings, networks=networks) as assistant:
         assert assistant.probe_writer(by="admin-1").passed
-        case_id = opened(assistant, demo_films / "RG1_UNCR.dcm")
-    another = pydicom.dcmread(demo_films / "RG1_UNCR.dcm")
-    another.StudyInstanceUID, another.SOPInstanceUID = "1.2.826.5.1", "1.2.826.5.1.1"
-    another.file_meta.MediaStorageSOPInstanceUID = another.SOPInstanceUID
-    another.save_as(folder / "another.dcm")
-    return Room(config, case_id, folder / "another.dcm", slowly)
+        case_id = opened(assistant, film_file(folder / "in"))
+    other = {"StudyInstanceUID": "1.2.9", "SOPInstanceUID": "1.2.9.1", "PatientID": "ZZ-9"}
+    return Room(config, case_id, film_file(folder / "in", "other.dcm", **other), slowly)
 
 
 @pytest.fixture(scope="module")
 def server(room: Room) -> Iterator[Server]:
-    with serving(room.config) as running:
+    with serving(room.config, QUICK) as running:
         yield running
     assert "Traceback" not in running.log.read_text(encoding="utf-8")
 
@@ -184,7 +179,7 @@ def test_files_are_sent_from_the_browser_and_admitted(
     tab = Tab(context_of(browser), server)
     tab.page.goto(server.address)
     tab.page.get_by_role("button", name="Admit", exact=True).click()
-    field = tab.page.get_by_label("DICOM files, or a zip of them")
+    field = tab.page.locator('input[aria-label="DICOM files, or a zip of them"]')
     field.wait_for()
     status = tab.page.get_by_role("status")
     large = tmp_path / "large.dcm"

@@ -76,7 +76,7 @@ class Upload {
     this.words.textContent = data.label;
     this.input.setAttribute("aria-label", data.label);
     this.input.multiple = data.multiple;
-    this.bar.setAttribute("aria-label", data.label);
+    this.bar.setAttribute("aria-label", "Sent so far");
     this.renewed?.();
     if (!this.sending) this.rest();
   }
