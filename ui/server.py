@@ -1,4 +1,4 @@
-"""The server of the reading room: Streamlit's pages, frames, reports, uploads, headers, a cookie.
+"""The server of the reading room: pages, frames, reports, uploads, headers, a cookie.
 
 `medmm ui` runs it by `streamlit run`, whose flags count there; under plain uvicorn they do not.
 """

@@ -16,7 +16,7 @@ MOST_ENDED = 256  # that are remembered, so that an open page learns how its dra
 
 
 class DraftsUnderway:
-    """How far each draft is, by its case; thread-safe. It is memory alone: the store keeps drafts.
+    """How far each draft is, by its case, in memory alone; thread-safe.
 
     A draft that is made without being entered here is told of nowhere.
     """
