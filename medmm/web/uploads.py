@@ -1,4 +1,4 @@
-"""What readers send from their pages: in files of the data folder, until it is admitted or dropped.
+"""What readers send from their pages: files of the data folder, until they are admitted.
 
 A file is written as it comes and never held in memory. It is numbered: no name from outside names a
 file here. Whoever sends has a folder of their own, which goes with the process at the latest.
