@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from ui import presenter
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "ui" / "app.py"
+WAIT_S = 120.0
 TEXTS = ("markdown", "caption", "warning", "info", "error", "success", "code")
 
 
@@ -44,6 +47,16 @@ def press(page: AppTest, start: str) -> AppTest:
     button = widget(page, "button", start)
     assert not button.disabled, f"{button.key} is disabled"
     return sound(button.click().run())
+
+
+def until(page: AppTest, holds: Callable[[AppTest], object]) -> AppTest:
+    """Run the page as its timer does until something holds, as that a draft is there."""
+    end = time.monotonic() + WAIT_S
+    while not holds(page):
+        assert time.monotonic() < end, said(page)
+        time.sleep(0.05)
+        page = sound(page.run())
+    return page
 
 
 def write(page: AppTest, kind: str, start: str, value: object) -> AppTest:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from medmm.domain.report import CaseState
 from tests.dicom_files import film_file
 from tests.quick_assistant import opened, quick_assistant
 from tests.slow_drafting import Gate, Slow, worded_by
-from tests.ui.pressing import keys, opened_page, press, said, sentences, sound
+from tests.ui.pressing import keys, opened_page, press, said, sentences, sound, until
 
 READERS = (
     ReaderEntry(id="reader-1", name="ZZREADER One", role="attending"),
@@ -51,16 +50,6 @@ def assistant(
 @pytest.fixture
 def case_id(assistant: Assistant, tmp_path: Path) -> str:
     return opened(assistant, film_file(tmp_path / "in"))
-
-
-def until(page: AppTest, holds: Callable[[AppTest], bool]) -> AppTest:
-    """Run the page as its timer does until something holds."""
-    for _ in range(200):
-        if holds(page):
-            return page
-        time.sleep(0.05)
-        page = sound(page.run())
-    raise AssertionError(said(page))
 
 
 def another(case_id: str) -> AppTest:

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from medmm import Assistant
 from medmm.domain.report import CaseState
 from tests.kept import kept
-from tests.ui.pressing import keys, opened_page, said, sound
+from tests.ui.pressing import keys, opened_page, said, sound, until
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_held_film_is_shown_with_what_holds_it_and_released_for_a_reason(
     assert "mirrored" in said(page, "error"), "held again for what was not released yet"
     page = released(page, "looked at: the marker shows a plain mirrored export")
     assert not [b for b in page.button if b.label == "Release, admit and draft"]
-    assert keys(page, "accept s"), "the case is shown in its place"
+    until(page, lambda p: keys(p, "accept s"))  # the case is shown in its place
     with Assistant.from_config(config) as assistant:
         (case,) = assistant.cases()
         assert case.state is CaseState.DRAFTED

@@ -22,7 +22,7 @@ from medmm import Assistant
 from medmm.domain.report import CaseState
 from medmm.web.uploads import IMAGES
 from tests.ui.drafted_case import the_case
-from tests.ui.pressing import opened_page, said
+from tests.ui.pressing import opened_page, said, sentences, until
 from ui.reading_room import uploads
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,11 +91,7 @@ def test_an_admitted_study_is_drafted_and_opened(
     assert not page.exception
     assert not page.error
     assert "9RG1" in said(page, "markdown")
-    for _ in range(600):  # it opens before its draft is there
-        if any(one.key and one.key.startswith("accept ") for one in page.button):
-            break
-        time.sleep(0.1)
-        page.run()
+    until(page, sentences)  # it opens before its draft is there
     assert the_case(settings).state is CaseState.DRAFTED
     streamlit.cache_resource.clear()
 
