@@ -387,7 +387,7 @@ class Assistant:
 
         Its sentences are not checked, and no verb takes a decision on them. They are given to those
         alone of whom the log says that they have looked at the case, and not blind: a page asks
-        every second, so no entry tells of it.
+        twice a second, so no entry tells of it.
 
         Returns: the progress; of a draft that another program is making that it does, and no more;
             of one that ended, how. None if none was begun since this process started.

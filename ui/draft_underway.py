@@ -1,6 +1,6 @@
 """A draft that is being made: how far it is, and its words before any check has seen them.
 
-It is made in the background of the server, whoever looks. The page asks every second and draws this
+It is made in the background of the server, whoever looks. The page asks twice a second and draws this
 part alone anew, so that nothing that is being typed beside it is touched.
 """
 
@@ -17,7 +17,7 @@ from ui.desk import Desk
 from ui.open_case import OpenCase
 from ui.presenter import inert, progress_steps, unchecked_lines
 
-EVERY_S = 1.0
+EVERY_S = 0.5
 SEEN = "drafted_seen"  # in the session: of which draft that ended the page has read the case anew
 NOT_CHECKED = (
     "Not checked yet, and nothing to decide on: a sentence may still be another, or gone, in the "
