@@ -1,7 +1,7 @@
 """A draft that is being made: how far it is, and its words before any check has seen them.
 
-It is made in the background of the server, whoever looks. The page asks twice a second and draws this
-part alone anew, so that nothing that is being typed beside it is touched.
+It is made in the background of the server, whoever looks. The page asks twice a second and draws
+this part alone anew, so that nothing that is being typed beside it is touched.
 """
 
 from __future__ import annotations

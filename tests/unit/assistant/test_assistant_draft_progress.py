@@ -231,7 +231,7 @@ def test_sentences_come_as_they_are_written_to_who_has_seen_the_case_alone(
     gate.open()
     more = until(lambda: lines("reader-1") if len(lines("reader-1")) > len(first) else [])
     assert set(first) < set(more)
-    assert len(kept(worded).events()) == entries, "a page asks every second"
+    assert len(kept(worded).events()) == entries, "a page asks all the time"
     gate.open(99)
     reached(worded, case_id, DraftStage.DONE)
     draft = worded.case(case_id, pixels=False).draft
