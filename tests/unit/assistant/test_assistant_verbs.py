@@ -40,6 +40,7 @@ NOT_VERBS = {
     "unfinished",
     "teaching_case",
     "reading_mode",
+    "refused_decision",
     "with_directory",
 }
 
