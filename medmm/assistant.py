@@ -184,6 +184,26 @@ class Assistant:
         other._house = self._house.with_directory(directory)
         return other
 
+    def with_site(self, site: str) -> Assistant:
+        """Give this assistant as it is, whose new cases are of another site.
+
+        It shares folder, models and log with this one, and is open as long as this one is.
+
+        Args:
+            site: name of the hospital or department, in place of `site` of the settings.
+
+        Example:
+            >>> north = assistant.with_site("Hospital North")
+        """
+        other = copy(self)
+        other._house = self._house.with_site(site)
+        return other
+
+    @property
+    def sop_classes(self) -> frozenset[str]:
+        """UIDs of the SOP classes that the gate lets in; an object of another is never read."""
+        return inspecting.sop_classes()
+
     @property
     def read_only(self) -> bool:
         """Whether the data folder is a read-only copy.

@@ -15,21 +15,26 @@ from medmm.config.entries import (
     ServerEntry,
     StoreEntry,
 )
+from medmm.config.listening import CallerEntry, ListenEntry, TitleEntry, TlsEntry
 from medmm.config.loading import configs_dir, load_settings
 from medmm.config.settings import Settings
 from medmm.config.sign_in import SignInEntry, safe_address
 
 __all__ = [
+    "CallerEntry",
     "CriticalEntry",
     "DicomEntry",
     "DictationEntry",
     "Hl7Entry",
     "IdentifierEntry",
+    "ListenEntry",
     "ReaderEntry",
     "ServerEntry",
     "Settings",
     "SignInEntry",
     "StoreEntry",
+    "TitleEntry",
+    "TlsEntry",
     "configs_dir",
     "load_settings",
     "safe_address",

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from medmm.config.listening import ListenEntry
 from medmm.config.sign_in import SignInEntry
 from medmm.domain.critical_result import Clock, CriticalRule
 from medmm.domain.errors import ConfigError
@@ -314,4 +315,5 @@ ENTRIES: dict[str, type[BaseModel]] = {
     "server": ServerEntry,
     "sign_in": SignInEntry,
     "dictation": DictationEntry,
+    "listen": ListenEntry,
 }

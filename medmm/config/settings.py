@@ -20,6 +20,7 @@ from medmm.config.entries import (
     ServerEntry,
     StoreEntry,
 )
+from medmm.config.listening import ListenEntry
 from medmm.config.sign_in import SignInEntry
 from medmm.domain.directory import ConfiguredReaders
 from medmm.domain.vocabulary import finding_terms
@@ -47,6 +48,7 @@ NOT_OF_A_DRAFT = {
     "hl7",
     "speech",
     "writer_path",
+    "listen",
     "server",
     "sign_in",
     "site",
@@ -99,6 +101,7 @@ class Settings(BaseSettings):
     hl7: Hl7Entry = Hl7Entry()
     readers: tuple[ReaderEntry, ...] = ()
     sign_in: SignInEntry = SignInEntry()
+    listen: ListenEntry = ListenEntry()
 
     def of_a_draft(self) -> dict[str, Any]:
         """List the settings that a draft depends on, as JSON.

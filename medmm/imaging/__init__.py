@@ -3,6 +3,7 @@
 from medmm.imaging.dicom.pixels import decodable_syntaxes
 from medmm.imaging.frames import keep_at_most
 from medmm.imaging.gate.picture_kind import PictureKinds
+from medmm.imaging.gate.rules import SOP_CLASSES
 from medmm.imaging.inspection import inspection, look_at, one_study
 from medmm.imaging.intake import Intake, attach_pixels
 from medmm.imaging.nifti.task_folder import read_arrays
@@ -12,6 +13,7 @@ from medmm.imaging.study_files import NOTHING_HERE, Problem, SourceFile, StudyFi
 
 __all__ = [
     "NOTHING_HERE",
+    "SOP_CLASSES",
     "Intake",
     "PictureKinds",
     "Problem",

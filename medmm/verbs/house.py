@@ -149,6 +149,10 @@ class House:
         calls = Calls(self.store, self.settings.actor, directory, self.clock)
         return replace(self, directory=directory, calls=calls)
 
+    def with_site(self, site: str) -> House:
+        """Give the same house, whose new cases are of another site."""
+        return replace(self, settings=self.settings.model_copy(update={"site": site}))
+
     def close(self) -> None:
         """Finish what is done in the background, and let go of the store."""
         self.drafters.finish()  # each draft may give the models in shadow a case to read

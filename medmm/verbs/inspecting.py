@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from medmm import imaging, records
@@ -18,6 +19,11 @@ from medmm.verbs.house import House
 from medmm.verbs.incoming import intakes
 from medmm.verbs.record_joining import Record, context_of, record_of
 from medmm.verbs.verb import look
+
+
+def sop_classes() -> frozenset[str]:
+    """Name the SOP classes that the gate lets in; see `Assistant.sop_classes`."""
+    return frozenset(chain.from_iterable(imaging.SOP_CLASSES.values()))
 
 
 @look("inspect", lambda paths, record: digest([str(one) for one in paths]))

@@ -23,6 +23,7 @@ from medmm.doors.cli import (
     cases,
     influence,
     insight,
+    listening,
     model_trials,
     programs,
     read,
@@ -56,6 +57,7 @@ for module in (
     model_trials,
     insight,
     audit,
+    listening,
     programs,
 ):
     module.add_to(app)

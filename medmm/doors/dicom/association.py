@@ -1,0 +1,174 @@
+"""One association: its socket, its messages, and how an object of it is answered."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import ssl
+from collections.abc import Callable
+from socketserver import BaseServer
+from typing import cast
+
+from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_messages import DIMSEMessage
+from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.transport import (
+    AssociationSocket,
+    RequestHandler,
+    ThreadedAssociationServer,
+)
+
+from medmm.doors.dicom.arriving import ArrivingObject, Command, Room
+
+# Of one PDU; that of an association's request is the longest that anybody sends
+MOST_PDU_BYTES = 2**20
+MOST_COMMAND_BYTES = 65_536
+MOST_WAITING = 16  # messages of one association that were sent before the last was answered
+HANDSHAKE_S = 10.0
+ABORT = "Evt19"  # PS3.8 9.2.1: an invalid PDU, on which the provider aborts
+CONNECTIONS_BESIDE = (
+    8  # that may be open beside the accepted ones, to be told that they are too many
+)
+
+
+class BoundedSocket(AssociationSocket):
+    """The socket of an association, which reads no PDU longer than `MOST_PDU_BYTES`."""
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Read so many bytes, or fewer if the connection ends before.
+
+        Raises: OSError if they are more than a PDU may have, or the connection fails.
+        """
+        if nr_bytes > MOST_PDU_BYTES:
+            self.event_queue.put(ABORT)
+            raise OSError("the PDU is longer than any that is accepted")
+        read, whole = 0, bytearray(nr_bytes)
+        connection, view = cast(socket.socket, self.socket), memoryview(whole)
+        while read < nr_bytes:
+            count = connection.recv_into(view[read:])
+            if not count:
+                break
+            read += count
+        return bytearray(view[:read]) if read < nr_bytes else whole
+
+
+class SpoolingProvider(DIMSEServiceProvider):
+    """Collects the messages of an association, data sets on disk.
+
+    Args:
+        association_bytes: of data sets, after which the association is aborted.
+        closing: whether no further object may be begun.
+        opened: told of each object that begins to arrive.
+    """
+
+    def __init__(
+        self,
+        assoc: Association,
+        room: Room,
+        association_bytes: int,
+        closing: Callable[[], bool],
+        opened: Callable[[ArrivingObject, Association], None],
+    ) -> None:
+        super().__init__(assoc)
+        self._room, self._most_bytes = room, association_bytes
+        self._closing, self._opened = closing, opened
+        self._bytes_before = 0  # of data sets whose messages are complete
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """Take what one P-DATA primitive brings; abort where a limit is passed."""
+        if self.message is None:
+            if self._closing() or self.msg_queue.qsize() >= MOST_WAITING:
+                self.dul.event_queue.put(ABORT)
+                return
+            self._begin()
+        message = cast(DIMSEMessage, self.message)
+        data = cast(ArrivingObject, message.data_set)
+        super().receive_primitive(primitive)
+        if message.encoded_command_set.tell() > MOST_COMMAND_BYTES:
+            self.dul.event_queue.put(ABORT)
+        if self._bytes_before + data.size_bytes > self._most_bytes:
+            self.dul.event_queue.put(ABORT)
+        if self.message is None:
+            self._bytes_before += data.size_bytes
+
+    def _begin(self) -> None:
+        message = self.message = DIMSEMessage()
+        message.data_set = ArrivingObject(self._room, lambda: self._command_of(message))
+        self._opened(message.data_set, self.assoc)
+
+    def _command_of(self, message: DIMSEMessage) -> Command | None:
+        """Say what the command of a message announces; None if it is no C-STORE."""
+        said = message.command_set
+        names = [said.get(k) for k in ("AffectedSOPClassUID", "AffectedSOPInstanceUID")]
+        context = next(
+            (one for one in self.assoc.accepted_contexts if one.context_id == message.context_id),
+            None,
+        )
+        if said.get("CommandField") != 0x0001 or not all(names) or context is None:
+            return None
+        return Command(
+            sop_class=str(names[0]),
+            sop_instance=str(names[1]),
+            syntax=context.transfer_syntax[0],
+        )
+
+
+class ListeningServer(ThreadedAssociationServer):
+    """The server, which shakes hands in the connection's own thread.
+
+    pynetdicom does so in the thread that accepts connections: a caller that says nothing would keep
+    all others out. Attributes that its handlers need are set after it is made.
+    """
+
+    limit = 1
+    idle_s = 120.0
+    provider: Callable[[Association], SpoolingProvider]
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        """Accept a connection; with TLS it is wrapped and not yet spoken to."""
+        connection, address = cast(socket.socket, self.socket).accept()
+        if self.ssl_context:
+            connection = self.ssl_context.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, address
+
+    def verify_request(self, request: object, client_address: object) -> bool:
+        """Tell whether there is room to talk to another caller at all."""
+        return len(self.active_associations) < self.limit + CONNECTIONS_BESIDE
+
+    def shut(self) -> None:
+        """Accept nothing more and close the listening socket.
+
+        The library's own `shutdown` is for servers that its `start_server` made.
+        """
+        BaseServer.shutdown(self)
+        self.server_close()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Let go of a connection that failed before it was an association."""
+
+
+class ListeningHandler(RequestHandler):
+    """Makes an association of a connection."""
+
+    server: ListeningServer
+
+    def handle(self) -> None:
+        """Shake hands, then let pynetdicom go on."""
+        connection = cast(socket.socket, self.request)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if isinstance(connection, ssl.SSLSocket):
+            connection.settimeout(HANDSHAKE_S)
+            connection.do_handshake()
+        connection.settimeout(self.server.idle_s)  # else a half-sent PDU waits for ever
+        super().handle()
+
+    def _create_association(self) -> Association:
+        association = super()._create_association()
+        # The library makes both itself and takes none; it changes classes in the same way
+        cast(AssociationSocket, association.dul.socket).__class__ = BoundedSocket
+        association.dimse = self.server.provider(association)
+        association.name = f"AcceptorThread@{secrets.token_hex(8)}"
+        return association

@@ -1,0 +1,130 @@
+"""A listener from start to end: spool, receiver and admissions, and what is told of them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from medmm.domain.errors import ConfigError
+from medmm.doors.dicom.admissions import Admissions
+from medmm.doors.dicom.receiver import Receiver, Tell
+from medmm.doors.dicom.spool import Spool
+from medmm.doors.session import plain, write_json
+
+if TYPE_CHECKING:
+    from medmm.assistant import Assistant
+
+FOLDER = "received"  # of data_dir
+OF_ONE_OBJECT = ("aside",)  # told to machines alone: a study may have hundreds
+
+
+def teller(*, as_json: bool) -> Tell:
+    """Make what tells of events: JSON lines, lines for a terminal, or nothing elsewhere.
+
+    Lines of several threads don't mix.
+    """
+    lock = threading.Lock()
+
+    def tell(event: str, **details: object) -> None:
+        with lock:
+            if as_json:
+                write_json({"event": event, **details})
+            elif event not in OF_ONE_OBJECT and sys.stdout.isatty():
+                said = "  ".join(f"{name} {value}" for name, value in details.items())
+                sys.stdout.write(plain(f"{event}  {said}".rstrip()) + "\n")
+                sys.stdout.flush()
+
+    return tell
+
+
+@contextmanager
+def opened_spool(assistant: Assistant) -> Iterator[Spool]:
+    """Open the spool of the assistant's data folder for this listener alone.
+
+    Raises: ConfigError if it can't be used, or another listener has it.
+    """
+    listen, folder = assistant.settings.listen, assistant.settings.data_dir / FOLDER
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FileLock(folder / "lock", timeout=0):
+            yield Spool(folder, object_bytes=listen.object_bytes, free_bytes=listen.free_bytes)
+    except Timeout as error:
+        raise ConfigError(
+            "another listener works on this data folder",
+            remedy="stop it, or give this one a data_dir of its own",
+            folder=str(folder),
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"the spool can't be used: {type(error).__name__}",
+            remedy="check the folder, its permissions and its disk",
+            folder=str(folder),
+        ) from error
+
+
+def listen_until_stopped(
+    assistant: Assistant,
+    tell: Tell,
+    stopping: threading.Event | None = None,
+    ready: Callable[[tuple[str, int]], None] = lambda address: None,
+) -> None:
+    """Listen until SIGTERM, SIGINT or the event; then finish what is under way.
+
+    A second signal ends it at once; nothing that was answered is lost by that either.
+
+    Args:
+        ready: told address and port once associations are accepted.
+
+    Raises: ConfigError if the settings let nobody in, or address or spool can't be used.
+    """
+    stopping = threading.Event() if stopping is None else stopping
+    with opened_spool(assistant) as spool, _signals(stopping):
+        listen = assistant.settings.listen
+        receiver = Receiver(listen, spool, assistant.sop_classes, tell)
+        admissions = Admissions(assistant, listen, spool, tell)
+        receiver.start()
+        closing = threading.Thread(target=_close_when, args=(stopping, receiver))
+        closing.start()
+        try:
+            address, port = receiver.address
+            titles = sorted(listen.titles)
+            tell("listening", address=address, port=port, titles=titles, waiting=spool.waiting())
+            ready(receiver.address)
+            admissions.run(stopping, receiver.drop_abandoned)
+        finally:
+            stopping.set()
+            closing.join()
+        tell("stopped", **receiver.counted, waiting=spool.waiting())
+
+
+def _close_when(stopping: threading.Event, receiver: Receiver) -> None:
+    """Close as soon as it is asked for, be a draft under way or not."""
+    stopping.wait()
+    receiver.stop()
+
+
+@contextmanager
+def _signals(stopping: threading.Event) -> Iterator[None]:
+    """Let the first SIGTERM or SIGINT stop, and the second end the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+        for one in before:
+            signal.signal(one, signal.SIG_DFL)
+
+    before = {one: signal.signal(one, stop) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
