@@ -111,7 +111,7 @@ def associated(
     """An association that proposes these classes with their syntaxes, and verification."""
     entity = AE(calling)
     entity.add_requested_context("1.2.840.10008.1.1")
-    for name, syntaxes in (classes or dict.fromkeys(WANTED, [ExplicitVRLittleEndian])).items():
+    for name, syntaxes in (classes or {key: [ExplicitVRLittleEndian] for key in WANTED}).items():
         entity.add_requested_context(name, syntaxes)
     return entity.associate(*address, ae_title=called, **more)
 

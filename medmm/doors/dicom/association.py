@@ -52,6 +52,12 @@ class BoundedSocket(AssociationSocket):
             read += count
         return bytearray(view[:read]) if read < nr_bytes else whole
 
+    def _shutdown_socket(self) -> None:
+        """Close the socket, also where the other end went first and the library leaves it open."""
+        super()._shutdown_socket()
+        if self.socket is not None:
+            self.socket.close()
+
 
 class SpoolingProvider(DIMSEServiceProvider):
     """Collects the messages of an association, data sets on disk.

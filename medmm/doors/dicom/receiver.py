@@ -26,6 +26,7 @@ from medmm.doors.dicom.arriving import (
     IMPLEMENTATION_NAME,
     IMPLEMENTATION_UID,
     ArrivingObject,
+    Command,
     Fault,
 )
 from medmm.doors.dicom.association import ListeningHandler, ListeningServer, SpoolingProvider
@@ -138,7 +139,10 @@ class Receiver:
         self._thread.start()
 
     def stop(self) -> None:
-        """Accept nothing more, let objects that are arriving arrive, and close; twice does nothing."""
+        """Accept nothing more, let objects that are arriving arrive, and close.
+
+        Stopping twice does nothing.
+        """
         if self._closing.is_set():
             return
         self._closing.set()

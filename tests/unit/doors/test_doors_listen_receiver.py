@@ -233,7 +233,7 @@ def test_nobody_is_let_in_by_settings_that_name_nobody(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_named(tmp_path: Path, listener: Listening) -> None:
     port = listener.address[1]
     with (
-        pytest.raises(receiver.ConfigError, match="EADDRINUSE.*correct bind and port"),
+        pytest.raises(receiver.ConfigError, match=r"EADDRINUSE.*correct bind and port"),
         receiving(tmp_path / "second", entry(port=port)),
     ):
         pass
@@ -356,6 +356,7 @@ def test_a_half_sent_object_leaves_nothing(listener: Listening) -> None:
     bare.sendall(store_request(bytes(5000), whole=100_000)[:-1000])
     until(lambda: link.is_established)
     bare.shutdown(socket.SHUT_RDWR)
+    bare.close()
     until(lambda: not listener.arriving() and not listener.receiver._arriving)
     assert not listener.stored()
 
@@ -417,7 +418,7 @@ def test_a_data_set_without_a_command_is_not_kept(listener: Listening) -> None:
     bare.sendall(pdu(0x00, bytes(100)))
     link.abort()
     until(lambda: not listener.receiver._arriving)
-    assert not (listener.arriving() or listener.stored() or listener.aside())
+    assert not listener.arriving() + listener.stored() + listener.aside()
 
 
 def test_bytes_that_are_no_data_set_are_put_aside(listener: Listening) -> None:
@@ -451,14 +452,15 @@ def test_stopping_finishes_the_object_that_is_arriving(tmp_path: Path, film: Pat
         bare = link.dul.socket.socket
         assert bare is not None
         mr = mr_file(film.parent, "last.dcm", 0, SOPInstanceUID="1.2.4.3")
-        request = store_request(dataset_bytes(mr))
-        bare.sendall(request[:2000])
+        whole = dataset_bytes(mr)
+        begun = store_request(b"")[: -len(pdu(0x02, b""))] + pdu(0x00, whole[:2000])
+        bare.sendall(begun)
         until(one.arriving)
         stopping = threading.Thread(target=one.receiver.stop)
         stopping.start()
         time.sleep(0.3)
         assert stopping.is_alive()
-        bare.sendall(request[2000:])
+        bare.sendall(pdu(0x02, whole[2000:]))
         stopping.join(10)
         assert len(one.stored()) == 1
         assert not one.arriving()
