@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.association import Association
+from pynetdicom.transport import AssociationSocket
 
 from medmm.assistant import Assistant
 from medmm.config import ListenEntry
@@ -22,6 +23,18 @@ from medmm.doors.dicom.listening import listen_until_stopped
 from medmm.doors.dicom.receiver import Receiver
 from medmm.doors.dicom.spool import Spool
 from medmm.imaging import SOP_CLASSES
+
+_shutdown = AssociationSocket._shutdown_socket
+
+
+def _closed(self: AssociationSocket) -> None:
+    """pynetdicom 3.0.4 leaves a socket open whose other end went first."""
+    _shutdown(self)
+    if self.socket is not None:
+        self.socket.close()
+
+
+AssociationSocket._shutdown_socket = _closed  # type: ignore[method-assign]
 
 WANTED = frozenset(uid for classes in SOP_CLASSES.values() for uid in classes)
 Event = tuple[str, dict[str, Any]]
