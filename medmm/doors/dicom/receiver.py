@@ -151,7 +151,10 @@ class Receiver:
         while time.monotonic() < end and self._busy():
             time.sleep(0.02)
         for association in self._server.active_associations:
-            association.abort()
+            if association.is_established:
+                association.abort()
+            elif association.dul.socket is not None:  # there is nothing yet that could be aborted
+                association.dul.socket.close()
         self._thread.join()
         self.drop_abandoned(everything=True)
 
@@ -204,7 +207,13 @@ class Receiver:
             self._senders[association] = sender
 
     def _closed(self, event: Event) -> None:
-        """Drop at once what was being sent when a connection ended."""
+        """Drop at once what was being sent when a connection ended.
+
+        Of a caller that said nothing, as a load balancer's probe, the library would wait half a
+        minute more, and count it among the associations.
+        """
+        if event.assoc.requestor.primitive is None:
+            event.assoc.dul.to_user_queue.put(None)
         message = event.assoc.dimse.message
         if message is not None and isinstance(message.data_set, ArrivingObject):
             with self._lock:

@@ -436,6 +436,27 @@ def test_a_caller_that_says_nothing_keeps_nobody_out(listener: Listening, film: 
         assert sent(listener.address, film) == [SUCCESS]
 
 
+def test_callers_that_hang_up_or_never_speak_leave_nothing_behind(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with receiving(tmp_path) as one:
+        for words in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x04\0\0\0\0\x04", bytes(100), b"\x01"):
+            with connected(one.address) as bare:
+                bare.sendall(words)
+        with connected(one.address):  # still there when the listener stops
+            until(lambda: one.receiver._server.active_associations)
+            one.receiver.stop()
+    until(lambda: threading.active_count() == before)
+
+
+def test_probes_take_no_association_away(tmp_path: Path, film: Path) -> None:
+    with receiving(tmp_path, entry(associations=1)) as one:
+        for _ in range(30):
+            with connected(one.address):
+                pass
+        until(lambda: not one.receiver._server.active_associations)
+        assert sent(one.address, film) == [SUCCESS]
+
+
 def test_a_caller_that_stops_in_a_pdu_is_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
