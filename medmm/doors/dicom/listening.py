@@ -7,13 +7,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from medmm.domain.errors import ConfigError
-from medmm.doors.dicom.admissions import Admissions
+from medmm.doors.dicom.admissions import POLL_S, Admissions
 from medmm.doors.dicom.receiver import Receiver, Tell
 from medmm.doors.dicom.spool import Spool
 from medmm.doors.session import plain, write_json
@@ -85,12 +86,12 @@ def listen_until_stopped(
     Raises: ConfigError if the settings let nobody in, or address or spool can't be used.
     """
     stopping = threading.Event() if stopping is None else stopping
-    with opened_spool(assistant) as spool, _signals(stopping):
+    with opened_spool(assistant) as spool, _signals() as signalled:
         listen = assistant.settings.listen
         receiver = Receiver(listen, spool, assistant.sop_classes, tell)
         admissions = Admissions(assistant, listen, spool, tell)
         receiver.start()
-        closing = threading.Thread(target=_close_when, args=(stopping, receiver))
+        closing = threading.Thread(target=_close_when, args=(stopping, signalled, receiver))
         closing.start()
         try:
             address, port = receiver.address
@@ -104,27 +105,41 @@ def listen_until_stopped(
         tell("stopped", **receiver.counted, waiting=spool.waiting())
 
 
-def _close_when(stopping: threading.Event, receiver: Receiver) -> None:
+@dataclass(slots=True)
+class Signalled:
+    """Whether a signal asked for the end.
+
+    A signal's handler runs in the midst of whatever the main thread does, which may hold the lock
+    of an event: it may set no event, and sets this.
+    """
+
+    asked: bool = False
+
+
+def _close_when(stopping: threading.Event, signalled: Signalled, receiver: Receiver) -> None:
     """Close as soon as it is asked for, be a draft under way or not."""
-    stopping.wait()
+    while not stopping.wait(POLL_S):
+        if signalled.asked:
+            stopping.set()
     receiver.stop()
 
 
 @contextmanager
-def _signals(stopping: threading.Event) -> Iterator[None]:
-    """Let the first SIGTERM or SIGINT stop, and the second end the process at once."""
+def _signals() -> Iterator[Signalled]:
+    """Let the first SIGTERM or SIGINT ask for the end, and the second end the process at once."""
+    signalled = Signalled()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield signalled
         return
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopping.set()
+    def ask(number: int, frame: FrameType | None) -> None:
+        signalled.asked = True
         for one in before:
             signal.signal(one, signal.SIG_DFL)
 
-    before = {one: signal.signal(one, stop) for one in (signal.SIGTERM, signal.SIGINT)}
+    before = {one: signal.signal(one, ask) for one in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield signalled
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
