@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import struct
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from pydicom.uid import UID
-from pynetdicom.dsutils import create_file_meta, encode_file_meta
 
 from medmm.files import flushed_file
 
@@ -155,12 +155,21 @@ class ArrivingObject(BytesIO):
 
 
 def _file_head(command: Command) -> bytes:
-    """Make preamble and file meta information (PS3.10 7.1)."""
-    meta = create_file_meta(
-        sop_class_uid=UID(command.sop_class),
-        sop_instance_uid=UID(command.sop_instance),
-        transfer_syntax=command.syntax,
-        implementation_uid=IMPLEMENTATION_UID,
-        implementation_version=IMPLEMENTATION_NAME,
+    """Make preamble and file meta information (PS3.10 7.1).
+
+    By hand: pydicom takes a third of a millisecond for it, as long as the digest of 0.5 MB.
+    """
+    values = (
+        (0x0002, b"UI", command.sop_class),
+        (0x0003, b"UI", command.sop_instance),
+        (0x0010, b"UI", str(command.syntax)),
+        (0x0012, b"UI", IMPLEMENTATION_UID),
+        (0x0013, b"SH", IMPLEMENTATION_NAME),
     )
-    return bytes(128) + b"DICM" + encode_file_meta(meta)
+    elements = [struct.pack("<HH2sHL2s", 2, 0x0001, b"OB", 0, 2, b"\0\1")]
+    for number, vr, text in values:
+        value = text.encode("ascii", "replace")
+        value += (b" " if vr == b"SH" else b"\0") * (len(value) % 2)
+        elements.append(struct.pack("<HH2sH", 2, number, vr, len(value)) + value)
+    group = b"".join(elements)
+    return bytes(128) + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(group)) + group

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import secrets
 import socket
 import ssl
@@ -12,6 +13,7 @@ from typing import cast
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
+from pynetdicom.dimse_primitives import DimseServiceType
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import (
     AssociationSocket,
@@ -26,6 +28,7 @@ MOST_PDU_BYTES = 2**20
 MOST_COMMAND_BYTES = 65_536
 MOST_WAITING = 16  # messages of one association that were sent before the last was answered
 HANDSHAKE_S = 10.0
+IDLE_POLL_S = 0.02  # between two looks of an idle association for its release
 ABORT = "Evt19"  # PS3.8 9.2.1: an invalid PDU, on which the provider aborts
 CONNECTIONS_BESIDE = (
     8  # that may be open beside the accepted ones, to be told that they are too many
@@ -97,6 +100,13 @@ class SpoolingProvider(DIMSEServiceProvider):
             self.dul.event_queue.put(ABORT)
         if self.message is None:
             self._bytes_before += data.size_bytes
+
+    def get_msg(self, block: bool = False) -> tuple[None, None] | tuple[int, DimseServiceType]:
+        """Give the next message; an idle association waits for it a moment rather than ask anew."""
+        try:
+            return self.msg_queue.get(timeout=IDLE_POLL_S)
+        except queue.Empty:
+            return None, None
 
     def _begin(self) -> None:
         message = self.message = DIMSEMessage()
