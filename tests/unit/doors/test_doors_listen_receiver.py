@@ -25,6 +25,7 @@ from pydicom.uid import (
     MRImageStorage,
 )
 from pynetdicom import ALL_TRANSFER_SYNTAXES
+from pynetdicom.dsutils import create_file_meta, encode_file_meta
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import build_context
 
@@ -81,6 +82,21 @@ def test_an_object_stands_as_it_was_sent_and_as_a_dicom_file(
     assert meta.MediaStorageSOPInstanceUID == "1.2.3.3"
     assert kept.stat().st_mode & 0o077 == 0
     assert not listener.arriving()
+
+
+@pytest.mark.parametrize("instance", ["1.2.3", "1.2.33"])
+def test_the_file_meta_information_is_what_pydicom_writes(instance: str) -> None:
+    command = arriving.Command(
+        sop_class=MRImageStorage, sop_instance=instance, syntax=JPEG2000Lossless
+    )
+    meta = create_file_meta(
+        sop_class_uid=MRImageStorage,
+        sop_instance_uid=UID(instance),
+        transfer_syntax=JPEG2000Lossless,
+        implementation_uid=arriving.IMPLEMENTATION_UID,
+        implementation_version=arriving.IMPLEMENTATION_NAME,
+    )
+    assert arriving._file_head(command) == bytes(128) + b"DICM" + encode_file_meta(meta)
 
 
 def test_the_same_object_again_is_a_success_and_kept_once(listener: Listening, film: Path) -> None:
