@@ -23,6 +23,7 @@ from medmm.config import (
     DictationEntry,
     Hl7Entry,
     IdentifierEntry,
+    ListenEntry,
     ReaderEntry,
     ServerEntry,
     Settings,
@@ -111,6 +112,7 @@ def configuration_md() -> str:
             | DictationEntry
             | Hl7Entry
             | IdentifierEntry
+            | ListenEntry
             | ServerEntry
             | SignInEntry
             | StoreEntry,
@@ -166,6 +168,14 @@ def configuration_md() -> str:
         ]
         for n, f in DictationEntry.model_fields.items()
     ]
+    listen = [
+        [
+            f"`{n}`",
+            "unset" if f.default is None else f"`{_plain(f.default)}`",
+            f"`MEDMM_LISTEN__{n.upper()}`",
+        ]
+        for n, f in ListenEntry.model_fields.items()
+    ]
     return (
         MADE
         + "# Configuration\n\nOne YAML file (`--config`, else `$MEDMM_CONFIG`, else the `local.yaml` that ships) and the "
@@ -199,7 +209,16 @@ def configuration_md() -> str:
         + table(
             ["key of `dictation` ([dictation](dictation.md))", "default", "variable"], dictation
         )
+        + "\n"
+        + table(["key of `listen` ([listening](listening.md))", "default", "variable"], listen)
     )
+
+
+def _plain(value: Any) -> Any:
+    """A default as it would be written in the settings."""
+    if isinstance(value, dict):
+        return {key: one.model_dump(exclude_none=True) for key, one in value.items()}
+    return value
 
 
 def _comments(text: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Which study an object belongs to: the UIDs of its data set, found without reading the rest."""
+"""Which study an object belongs to: its UIDs, found without reading the rest of it."""
 
 from __future__ import annotations
 

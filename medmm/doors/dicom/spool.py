@@ -1,4 +1,4 @@
-"""What arrived and is not yet the assistant's: on disk, so that a killed process loses nothing.
+"""What arrived and is not yet the assistant's: on disk, so that a kill loses nothing.
 
     received/arriving/                      objects that are being written; emptied at the start
     received/studies/KEY/ASSOCIATION/       objects of one study from one association
@@ -178,26 +178,26 @@ class Spool:
                 arrived.drop()
                 return False
             study.moving.add(name)
+        moved = False
         try:
             place = self._place(key, uids.study, sender)
             arrived.path.rename(place / f"{name}-{digest}.dcm")
             flush(place)
-        except BaseException:
+            moved = True
+        finally:
             with self._changed:
                 study.moving.discard(name)
+                if moved:
+                    self._count(study, name, digest, sender)
+                    study.stated = uids.instances_in_study or study.stated
                 self._changed.notify_all()
-            raise
-        with self._changed:
-            study = self._opened(key, uids.study)
-            study.moving.discard(name)
-            study.kept.known[name] = digest
-            study.kept.called = sender.called
-            study.last_s = self._clock()
-            study.first_s = study.first_s if study.fresh else study.last_s
-            study.fresh += 1
-            study.stated = uids.instances_in_study or study.stated
-            self._changed.notify_all()
         return True
+
+    def _count(self, study: OpenStudy, name: str, digest: str, sender: Sender) -> None:
+        study.kept.known[name], study.kept.called = digest, sender.called
+        study.last_s = self._clock()
+        study.first_s = study.first_s if study.fresh else study.last_s
+        study.fresh += 1
 
     def _opened(self, key: str, uid: str) -> OpenStudy:
         if key not in self._open:

@@ -190,6 +190,20 @@ def test_a_second_listener_on_one_folder_is_refused(made: Made) -> None:
         listen_until_stopped(assistant, lambda event, **said: None)
 
 
+def test_what_came_from_a_folder_and_comes_again_is_used_as_it_came_last(
+    made: Made, tmp_path: Path
+) -> None:
+    assistant = made()
+    film = film_file(tmp_path)
+    before = assistant.open_case(assistant.admit(film).uid)
+    with listening(assistant) as (address, told):
+        sent(address, film)
+        until(lambda: events(told, "drafted"))
+    after = assistant.case(events(told, "drafted")[0]["case"]).case
+    assert assistant.case(before.id).state is CaseState.SUPERSEDED
+    assert "the newest are used" in " ".join(n.text for n in after.study.warnings)
+
+
 def test_events_hold_keys_and_no_identity(made: Made, tmp_path: Path) -> None:
     told: list[Event]
     assistant = made()
