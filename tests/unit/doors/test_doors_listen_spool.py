@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -227,3 +229,21 @@ def test_old_objects_go_and_held_ones_stay(reopened: Callable[[], Spool], clock:
     assert len(list(spool.studies.iterdir())) == 1
     assert len(list(spool.studies.glob("*/*/*.dcm"))) == 1
     assert not list(spool.aside.iterdir())
+
+
+def test_an_object_is_never_held_whole_in_memory(reopened: Callable[[], Spool]) -> None:
+    spool = reopened()
+    room = replace(spool.room, object_bytes=10**9)
+    fragment = bytes(131_072)
+    made = ArrivingObject(room, lambda: COMMAND)
+    tracemalloc.start()
+    try:
+        for _ in range(256):  # 32 MiB
+            made.write(fragment)
+        made.finish()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert made.path.stat().st_size > 2**25
+    assert peak < 2**20
+    made.drop()
