@@ -119,7 +119,9 @@ class SpoolingProvider(DIMSEServiceProvider):
             super().send_msg(primitive, context_id)
             return
         sent = P_DATA()
-        sent.presentation_data_value_list = [(context_id, b"\x03" + store_response(primitive))]
+        value = [context_id, b"\x03" + store_response(primitive)]
+        # The library's annotation says tuple, and its check wants a list
+        sent.presentation_data_value_list = [cast("tuple[int, bytes]", value)]
         self.dul.send_pdu(sent)
 
     def _begin(self) -> None:
