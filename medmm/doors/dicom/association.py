@@ -7,6 +7,7 @@ import secrets
 import socket
 import ssl
 import struct
+import sys
 from collections.abc import Callable
 from socketserver import BaseServer
 from typing import cast
@@ -177,6 +178,7 @@ class ListeningServer(ThreadedAssociationServer):
     limit = 1
     idle_s = 120.0
     provider: Callable[[Association], SpoolingProvider]
+    failed: Callable[[BaseException, str], None]
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         """Accept a connection; with TLS it is wrapped and not yet spoken to."""
@@ -199,8 +201,11 @@ class ListeningServer(ThreadedAssociationServer):
         BaseServer.shutdown(self)
         self.server_close()
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Let go of a connection that failed before it was an association."""
+    def handle_error(self, request: object, client_address: tuple[str, int]) -> None:
+        """Tell of a connection that failed before it was an association, as by its certificate."""
+        error = sys.exc_info()[1]
+        if error is not None:
+            self.failed(error, client_address[0])
 
 
 class ListeningHandler(RequestHandler):

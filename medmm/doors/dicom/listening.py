@@ -38,11 +38,15 @@ def teller(*, as_json: bool) -> Tell:
             if as_json:
                 write_json({"event": event, **details})
             elif event not in OF_ONE_OBJECT and sys.stdout.isatty():
-                said = "  ".join(f"{name} {value}" for name, value in details.items())
+                said = "  ".join(f"{name} {_words(value)}" for name, value in details.items())
                 sys.stdout.write(plain(f"{event}  {said}".rstrip()) + "\n")
                 sys.stdout.flush()
 
     return tell
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import secrets
+import ssl
 import threading
 import time
 import traceback
@@ -99,6 +100,7 @@ class Receiver:
             (evt.EVT_C_ECHO, lambda event: SUCCESS),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_CONN_CLOSE, self._closed),
+            (evt.EVT_REJECTED, self._too_many),
         ]
         try:
             server = entity.make_server(
@@ -119,6 +121,7 @@ class Receiver:
             ) from error
         made = cast(ListeningServer, server)
         made.limit, made.idle_s, made.provider = self._listen.associations, IDLE_S, self._provider
+        made.failed = self._failed
         return made
 
     def _provider(self, association: Association) -> SpoolingProvider:
@@ -205,6 +208,18 @@ class Receiver:
         association.acceptor.supported_contexts = offered(request)
         with self._lock:
             self._senders[association] = sender
+
+    def _too_many(self, event: Event) -> None:
+        """Tell of an association that the library rejected, for their number."""
+        host = str(event.assoc.requestor.address)
+        self._tell("rejected", why="associations", host=host)
+
+    def _failed(self, error: BaseException, host: str) -> None:
+        """Tell of a connection that was no association: of TLS, or by a defect."""
+        if isinstance(error, ssl.SSLError):
+            self._tell("rejected", why="tls", error=error.reason or "SSLError", host=host)
+        elif not isinstance(error, OSError):
+            self._tell("defect", **where(error))
 
     def _closed(self, event: Event) -> None:
         """Drop at once what was being sent when a connection ended.
@@ -313,10 +328,15 @@ class _Defects(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Tell where the error of a record was raised, never what it says."""
         error = record.exc_info[1] if record.exc_info else record.msg
-        if not isinstance(error, BaseException) or isinstance(error, OSError):
-            return  # a connection that broke
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if "medmm" in frame.filename]
-        if own:
-            place = f"{own[-1].filename.rsplit('/', 1)[-1]}:{own[-1].lineno}"
-            self._tell("defect", error=type(error).__name__, at=place)
+        if isinstance(error, BaseException) and not isinstance(error, OSError):
+            found = where(error)  # an OSError is a connection that broke
+            if found["at"]:
+                self._tell("defect", **found)
+
+
+def where(error: BaseException) -> dict[str, str]:
+    """Say of which kind an error is and where in medmm it was raised, never what it says."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "medmm" in frame.filename]
+    at = f"{own[-1].filename.rsplit('/', 1)[-1]}:{own[-1].lineno}" if own else ""
+    return {"error": type(error).__name__, "at": at}

@@ -280,6 +280,8 @@ def test_too_many_associations_are_rejected_for_now(tmp_path: Path) -> None:
         answered = third.acceptor.primitive
         assert isinstance(answered, A_ASSOCIATE)
         assert (answered.result, answered.result_source, answered.diagnostic) == (2, 3, 2)
+        until(lambda: one.told)
+        assert events(one.told, "rejected")[0]["why"] == "associations"
         for link in links:
             link.release()
 

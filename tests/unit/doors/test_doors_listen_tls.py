@@ -12,7 +12,7 @@ from medmm.domain.errors import ConfigError
 from medmm.doors.dicom.tls import server_context
 from tests.certificates import Authority
 from tests.dicom_files import film_file
-from tests.listener import Listening, associated, connected, entry, receiving
+from tests.listener import Listening, associated, connected, entry, events, receiving, until
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +65,11 @@ def test_a_wrong_certificate_gets_no_association(
         "expired": lambda: hospital.sign("old", days=-1),
     }
     tls = context(hospital.certificate, pairs[who]())
+    listener.told.clear()
     link = associated(listener.address, tls_args=(tls, "127.0.0.1"))
     assert not link.is_established
+    until(lambda: listener.told)
+    assert events(listener.told, "rejected")[0]["why"] == "tls"
 
 
 def test_without_tls_there_is_no_association(listener: Listening) -> None:
