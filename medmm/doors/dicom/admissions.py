@@ -151,4 +151,4 @@ class Admissions:
             return
         else:
             self._tell("drafted", **told, statements=len(draft.statements))
-        self._spool.drafted(waiting.key)
+        self._spool.drafted(waiting.key, waiting.case)

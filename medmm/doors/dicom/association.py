@@ -31,7 +31,7 @@ MOST_PDU_BYTES = 2**20
 MOST_COMMAND_BYTES = 65_536
 MOST_WAITING = 16  # messages of one association that were sent before the last was answered
 HANDSHAKE_S = 10.0
-IDLE_POLL_S = 0.02  # between two looks of an idle association for its release
+IDLE_POLL_S = 0.005  # between two looks of an idle association for its release
 # PS3.7 E.1: command fields, and what (0000,0800) says where no data set follows
 STORE_REQUEST, STORE_RESPONSE, NO_DATA_SET = 0x0001, 0x8001, 0x0101
 ABORT = "Evt19"  # PS3.8 9.2.1: an invalid PDU, on which the provider aborts

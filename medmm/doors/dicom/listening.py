@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -34,7 +34,8 @@ def teller(*, as_json: bool) -> Tell:
     lock = threading.Lock()
 
     def tell(event: str, **details: object) -> None:
-        with lock:
+        # Where nobody reads any more, studies are taken in all the same
+        with lock, suppress(BrokenPipeError):
             if as_json:
                 write_json({"event": event, **details})
             elif event not in OF_ONE_OBJECT and sys.stdout.isatty():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -29,7 +29,9 @@ def rejection(
 
     Without an address in its entry a caller may come from any.
     """
-    address = ip_address(host)
+    address: IPv4Address | IPv6Address = ip_address(host)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped  # a caller over IPv4, where both are listened to
     if not listen.any_caller and not any(
         caller.title == calling and (caller.host is None or ip_address(caller.host) == address)
         for caller in listen.callers

@@ -296,10 +296,12 @@ class Spool:
             if not study.fresh:
                 del self._open[handed.key]
 
-    def drafted(self, key: str) -> None:
-        """Keep that a study's case was drafted, or can't be."""
+    def drafted(self, key: str, case: str) -> None:
+        """Keep that a case was drafted, or can't be; a later case of its study still waits."""
         with self._changed:
             stored = _read_outcome(self.studies / key)
+            if stored.case != case:
+                return
             stored.to_draft = False
             _write_json(self.studies / key / STUDY, asdict(stored))
 

@@ -32,6 +32,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import build_context
 
 from medmm.doors.dicom import arriving, association, receiver
+from medmm.doors.dicom.negotiation import rejection
 from tests.dicom_files import film_file, mr_file
 from tests.listener import (
     WANTED,
@@ -253,6 +254,14 @@ def test_a_caller_is_known_at_its_address_alone(tmp_path: Path) -> None:
         link = associated(one.address, calling="HERE")
         assert link.is_established
         link.release()
+
+
+@pytest.mark.parametrize(
+    ("host", "let_in"), [("192.0.2.7", True), ("::ffff:192.0.2.7", True), ("::1", False)]
+)
+def test_an_address_is_the_same_over_ipv6(host: str, let_in: bool) -> None:
+    listen = entry(callers=({"title": "SCU", "host": "192.0.2.7"},))
+    assert (rejection(listen, "SCU", "MEDMM", host) is None) is let_in
 
 
 def test_nobody_is_let_in_by_settings_that_name_nobody(tmp_path: Path) -> None:

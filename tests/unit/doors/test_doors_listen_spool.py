@@ -163,7 +163,9 @@ def test_what_was_settled_leaves_only_what_it_was(
     assert not keep(again)  # the assistant has it
     with pytest.raises(OtherContentError):
         keep(again, content=b"other")
-    again.drafted(handed.key)
+    again.drafted(handed.key, "case-0")  # an earlier case, superseded before it was drafted
+    assert list(reopened().to_draft())
+    again.drafted(handed.key, "case-1")
     assert not list(reopened().to_draft())
 
 
