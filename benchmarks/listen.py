@@ -2,12 +2,13 @@
 
     python benchmarks/listen.py --instances 400 --associations 4
 
-Both receive the same MR instances of 0.5 MB from the same senders (dcmtk's storescu), several
+All receive the same MR instances of 0.5 MB from the same senders (dcmtk's storescu), several
 associations at a time, on the same disk, each in a process of its own. The bare one writes what
 `encoded_dataset()` gives to a file of its own and answers, without flushing; medmm's flushes each
-object and its folder, finds its study and its like, and keeps what a restart needs. Prints
-instances a second, their ratio within this run, and the growth of each process's memory above its
-start.
+object and its folder, finds its study and its like, and keeps what a restart needs. With
+`--orthanc FILE` that program receives them too, with `SyncStorageArea` and without other services.
+Prints instances a second, their ratio within this run, and the growth of each process's memory
+above its start.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 PIXELS = (512, 512)  # of 16 bits: 0.5 MB
+NODELAY = {**os.environ, "TCP_NODELAY": "1"}  # dcmtk, and so Orthanc, reads it
 
 
 def write_instances(folder: Path, senders: int, each: int) -> None:
@@ -109,11 +111,26 @@ def listener(folder: Path, ready: Any, stop: Any, told: Any) -> None:
     told.send(peak_kib() - before)
 
 
+def send(port: int, sources: list[Path]) -> float:
+    """Send each folder by a sender of its own, all at once.
+
+    Returns: seconds from the first sender's start to the last one's end.
+    """
+    command = ["storescu", "-aec", "MEDMM", "-R", "--max-send-pdu", "131072", "+sd"]
+    start = time.perf_counter()
+    senders = [
+        subprocess.Popen([*command, "127.0.0.1", str(port), str(source)], env=NODELAY)
+        for source in sources
+    ]
+    for sender in senders:
+        sender.wait()
+    return time.perf_counter() - start
+
+
 def run(what: Callable[..., None], folder: Path, sources: list[Path]) -> tuple[float, int, int]:
     """Send everything to one receiver.
 
-    Returns: seconds from the first sender's start to the last one's end, files that arrived, and
-    KiB that the receiver's memory grew by.
+    Returns: seconds, files that arrived, and KiB that the receiver's memory grew by.
     """
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
@@ -121,21 +138,49 @@ def run(what: Callable[..., None], folder: Path, sources: list[Path]) -> tuple[f
     told_in, told = context.Pipe(duplex=False)
     process = context.Process(target=what, args=(folder, ready, stop, told))
     process.start()
-    port = ready_in.recv()
-    command = ["storescu", "-aec", "MEDMM", "-R", "--max-send-pdu", "131072", "+sd"]
-    environment = {**os.environ, "TCP_NODELAY": "1"}
-    start = time.perf_counter()
-    senders = [
-        subprocess.Popen([*command, "127.0.0.1", str(port), str(source)], env=environment)
-        for source in sources
-    ]
-    for sender in senders:
-        sender.wait()
-    seconds = time.perf_counter() - start
+    seconds = send(ready_in.recv(), sources)
     stop.set()
     grown = told_in.recv()
     process.join()
     return seconds, sum(1 for _ in folder.rglob("*.dcm")), grown
+
+
+def run_orthanc(program: Path, folder: Path, sources: list[Path]) -> tuple[float, int]:
+    """Send everything to Orthanc.
+
+    Returns: seconds, and files that arrived.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder.mkdir()
+    settings = {
+        "StorageDirectory": str(folder / "db"),
+        "IndexDirectory": str(folder / "db"),
+        "HttpServerEnabled": False,
+        "DicomPort": port,
+        "DicomAet": "MEDMM",
+        "DicomAlwaysAllowStore": True,
+        "SyncStorageArea": True,
+        "Plugins": [],
+    }
+    (folder / "orthanc.json").write_text(json.dumps(settings), encoding="ascii")
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            [str(program), str(folder / "orthanc.json")], stdout=log, stderr=log, env=NODELAY
+        )
+        try:
+            while subprocess.run(
+                ["echoscu", "-aec", "MEDMM", "127.0.0.1", str(port)],
+                stderr=subprocess.DEVNULL,
+                check=False,
+            ).returncode:
+                time.sleep(0.2)
+            seconds = send(port, sources)
+        finally:
+            server.terminate()
+            server.wait()
+    return seconds, sum(1 for _ in (folder / "db").rglob("*-*-*"))
 
 
 def main() -> int:
@@ -144,6 +189,7 @@ def main() -> int:
     parser.add_argument("--associations", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="on the disk to measure; default: TMPDIR")
+    parser.add_argument("--orthanc", type=Path, help="Orthanc's program, to be measured too")
     options = parser.parse_args()
     if shutil.which("storescu") is None:
         sys.stderr.write("storescu of dcmtk is not installed: nothing sends\n")
@@ -163,6 +209,12 @@ def main() -> int:
                 rates[name].append(count / seconds)
                 grown[name].append(kib)
                 shutil.rmtree(out)
+            if options.orthanc is not None:
+                out = folder / f"orthanc{repeat}"
+                seconds, count = run_orthanc(options.orthanc, out, sources)
+                assert count == each * options.associations, ("orthanc", count)
+                rates.setdefault("orthanc", []).append(count / seconds)
+                shutil.rmtree(out)
     best = {name: max(found) for name, found in rates.items()}
     print(
         json.dumps(
@@ -170,7 +222,11 @@ def main() -> int:
                 "instances": each * options.associations,
                 "associations": options.associations,
                 "per_second": {name: [round(r, 1) for r in found] for name, found in rates.items()},
-                "ratio_of_best": round(best["medmm"] / best["bare"], 2),
+                "medmm_times": {
+                    name: round(best["medmm"] / rate, 2)
+                    for name, rate in best.items()
+                    if name != "medmm"
+                },
                 "grown_mib": {name: round(max(found) / 1024, 1) for name, found in grown.items()},
             }
         )
