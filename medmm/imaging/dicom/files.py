@@ -59,6 +59,10 @@ LIBRARY_ERRORS = (
 _PIXEL_DATA = 0x7FE00010
 _ITEM = b"\xfe\xff\x00\xe0"
 UNDEFINED_LENGTH = 0xFFFFFFFF
+# Deflated frames, JPEG XL: pydicom knows them once pynetdicom 3.0.4 is imported, and decodes none
+UNDECODED = frozenset(
+    f"1.2.840.10008.1.2.{syntax}" for syntax in ("4.110", "4.111", "4.112", "8.1")
+)
 MAX_FILE_BYTES = 2**30
 MAX_INFLATED_BYTES = 2**26  # of a deflated file, or 30 times its size where that is more
 # An element costs pydicom some 400 bytes and may have 8 in the file: so many, and one more for so
@@ -366,6 +370,6 @@ def settle_syntax(header: Dataset) -> UID:
         meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     header.file_meta = meta
     syntax = UID(str(meta.TransferSyntaxUID))
-    if not syntax.is_transfer_syntax:
+    if syntax in UNDECODED or not syntax.is_transfer_syntax:
         raise ValueError("no transfer syntax")
     return syntax

@@ -11,13 +11,20 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import Study
 from medmm.imaging import read_studies
-from medmm.imaging.dicom.files import LIBRARY_ERRORS, dicom_border, open_dicom
+from medmm.imaging.dicom.files import (
+    LIBRARY_ERRORS,
+    UNDECODED,
+    dicom_border,
+    open_dicom,
+    settle_syntax,
+)
 from tests.dicom_files import FILM, SAYS_FRONTAL, dataset, file_bytes, film_file, write
 
 # element (0008,1140) SQ of undefined length, and an item of undefined length: as deep as wanted
@@ -149,3 +156,15 @@ def test_eight_threads_read_what_one_reads(tmp_path: Path) -> None:
     assert together == alone
     with pytest.warns(UserWarning, match="still heard"):  # the mute is lifted again
         warnings.warn("still heard", UserWarning, stacklevel=1)
+
+
+@pytest.mark.parametrize("syntax", sorted(UNDECODED))
+def test_a_syntax_that_nothing_decodes_is_none_whatever_else_is_imported(syntax: str) -> None:
+    """Pynetdicom adds some to pydicom's dictionary."""
+    import pynetdicom  # noqa: F401
+
+    header = Dataset()
+    header.file_meta = FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = syntax
+    with pytest.raises(ValueError, match="no transfer syntax"):
+        settle_syntax(header)
