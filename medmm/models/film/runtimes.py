@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -64,7 +65,11 @@ def openvino_run(graph: bytes, threads: int) -> Run:
             "NUM_STREAMS": beside,
         }
         core = openvino.Core()
-        model = core.compile_model(core.read_model(io.BytesIO(graph)), "CPU", hints)
+        network = core.read_model(io.BytesIO(graph))
+        # OpenVINO 2026.4 gives the thread that compiles a stack for signals, and frees it with the
+        # model: a later signal would end the process. So a thread compiles that ends at once.
+        with ThreadPoolExecutor(1) as thread:
+            model = thread.submit(core.compile_model, network, "CPU", hints).result()
 
     def run(films: Array) -> Array:
         with _failures(OPENVINO, RuntimeError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,6 +23,7 @@ from medmm.models.film.chest_anatomy import for_outlines
 from medmm.models.film.chest_findings import ChestFindingsNetwork
 from medmm.models.film.compiled import MOST_AWAY, CompiledTrunk, run_by
 from medmm.models.film.onnx_graph import onnx_graph
+from medmm.models.film.runtimes import OPENERS
 from medmm.models.film_backends import film_backend, film_backend_words, refuse_lacking_runtime
 from medmm.models.image_encoder import for_reading
 from tests.opened_networks import NONE_ADDED
@@ -114,6 +117,35 @@ def test_packaged_networks_say_the_same_of_a_film(runtime: str) -> None:
             )
     for mask, other_mask in zip(chest.masks, other_chest.masks, strict=True):
         assert float((mask.array() != other_mask.array()).mean()) < 1e-4
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_opening_and_releasing_leaves_the_stack_for_signals_as_it_was(runtime: str) -> None:
+    """OpenVINO leaves a freed one in the thread that compiles; the next signal would end the process."""
+    pytest.importorskip(runtime)
+    network, part = random_network("findings")
+    graph, before = onnx_graph(getattr(network, part)), signal_stack()
+    made = [OPENERS[runtime](graph, 1)]
+    assert signal_stack() == before
+    thread = threading.Thread(target=made.clear)
+    thread.start()
+    thread.join()
+    assert signal_stack() == before
+
+
+class SignalStack(ctypes.Structure):
+    _fields_ = (
+        ("address", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("size", ctypes.c_size_t),
+    )
+
+
+def signal_stack() -> int | None:
+    """Where this thread's alternate stack for signals stands."""
+    found = SignalStack()
+    assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(found)) == 0
+    return found.address
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
