@@ -42,6 +42,7 @@ NOT_VERBS = {
     "reading_mode",
     "refused_decision",
     "with_directory",
+    "with_site",
 }
 
 
