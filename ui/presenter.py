@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping
+from datetime import UTC
 from itertools import groupby
 
 from medmm.config import Settings
@@ -100,6 +101,8 @@ def identifier_settings_lacking(settings: Settings) -> str:
 
 
 DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})+")
+DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
+DIGEST_SHOWN = 12
 
 
 def pictures(file: CaseFile) -> tuple[Volume, ...]:
@@ -162,9 +165,11 @@ def rows_with(rows: list[dict[str, str]], sought: str) -> list[dict[str, str]]:
 def _short(detail: str) -> str:
     """Shorten a detail to fit a table.
 
-    Of several digests it shows the first and how many there are.
+    Of several digests it shows the first and how many there are, of each its beginning; the whole
+    ones stand in the log (`medmm audit log --json`).
     """
     first, *more = detail.split(" ") if DIGESTS.fullmatch(detail) else [detail]
+    first = DIGEST.sub(lambda found: f"{found[0][:DIGEST_SHOWN]}…", first)
     return f"{first} and {len(more)} more" if more else first
 
 
@@ -172,7 +177,7 @@ def history_rows(events: tuple[AuditEvent, ...]) -> list[dict[str, str]]:
     """List the audit log of a case as a table, newest first."""
     return [
         {
-            "when": f"{e.at:%Y-%m-%d %H:%M:%S}",
+            "when (UTC)": f"{e.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
             "verb": e.verb,
             "outcome": e.outcome,
             "who": e.actor,

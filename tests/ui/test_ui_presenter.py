@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
 from pathlib import Path
 
@@ -375,7 +375,24 @@ def test_a_long_list_of_digests_is_cut_in_the_history() -> None:
         details=details,
     )
     (row,) = presenter.history_rows((event,))
-    assert row["details"] == f"objects {'a' * 64} and 2 more, images 3"
+    assert row["details"] == f"objects {'a' * 12}… and 2 more, images 3"
+
+
+def test_the_history_says_its_time_in_utc_and_of_each_digest_its_beginning() -> None:
+    at = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=2)))
+    details = {"models": f"net {'b' * 64}, other {'c' * 64}", "key": "b" * 16}
+    event = AuditEvent(
+        at=at,
+        verb="draft",
+        outcome="done",
+        actor="reader-1",
+        role="reader",
+        subject="1.2",
+        details=details,
+    )
+    (row,) = presenter.history_rows((event,))
+    assert row["when (UTC)"] == "2025-12-31 23:00:00"
+    assert row["details"] == f"models net {'b' * 12}…, other {'c' * 12}…, key {'b' * 16}"
 
 
 @pytest.mark.parametrize(
