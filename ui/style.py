@@ -39,7 +39,7 @@ normal; height: auto; padding-left: 0}
 .st-key-panel, div:has(> .st-key-panel) {height: calc(100vh - 14rem) !important; \
 min-height: 20rem; flex-basis: auto !important}
 .st-key-panel td, .st-key-panel th {font-size: .8rem; padding: .2rem .35rem}
-.st-key-history td:not(:last-child) {white-space: nowrap}
+.st-key-history td:is(:nth-child(-n+3), :nth-child(5)) * {white-space: nowrap}
 .stButton kbd {opacity: 1}
 .st-key-tools {min-height: 0}
 .st-key-tools [data-testid="stTextInputRootElement"], .st-key-tools .react-aria-ComboBox \
