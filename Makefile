@@ -10,6 +10,8 @@ export HF_HUB_OFFLINE := 1
 # A file's tests stay in one process: what its fixtures made serves them all. Three processes on two cores, since
 # those of a browser and of waiting leave a core idle. One that dies ends the run: pytest-xdist 3.8 gives a replacement
 # what was done already, and then waits for ever.
+# What fails beside two other processes is run once more, alone: a browser on a busy machine may be late. What fails twice fails.
+AGAIN := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 0 --last-failed --last-failed-no-failures none
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 3 --dist loadfile --max-worker-restart 0
 MARKED := wheel or torchrun or postgres or load or peers or serving
 
@@ -50,12 +52,12 @@ types: $(STAMP)  ## mypy
 	$(BIN)/mypy medmm pipelines ui
 
 unit: $(STAMP)  ## the tests, without lint and types
-	$(PYTEST) -m "not slow and not gpu and not network and not ($(MARKED))"
+	$(PYTEST) -m "not slow and not gpu and not network and not ($(MARKED))" || { [ $$? = 1 ] && echo "== what failed, once more and alone" && $(AGAIN); }
 
 test: lint types unit  ## what the README promises: lint, types, law of arrows, tests
 
 test-marked: $(STAMP)  ## tests of the wheel, torchrun, PostgreSQL, DICOM validators, a model server and 10,000 cases
-	$(PYTEST) -m "($(MARKED)) and not slow and not gpu and not network"
+	$(PYTEST) -m "($(MARKED)) and not slow and not gpu and not network" || { [ $$? = 1 ] && echo "== what failed, once more and alone" && $(AGAIN); }
 
 test-all: lint types  ## also the slow, training-grade checks
 	$(PYTEST) -m "not gpu and not network"

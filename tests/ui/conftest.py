@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 import streamlit
 import yaml
+from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.drafted_case import drafted_data, the_case
 from tests.ui.pressing import opened_page
 from ui import reading_room
 
+# What a browser shows is waited for: a page may be drawn in parts, and the machine may be busy.
+expect.set_options(timeout=90_000)
 BROWSER = "b" * 43  # a cookie as the server sets it
 READERS = [
     {"id": "reader-1", "name": "ZZREADER One", "role": "reader"},

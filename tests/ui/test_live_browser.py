@@ -40,7 +40,6 @@ from tests.ui.room_browser import (
 )
 from tests.ui.viewer_page import browser_of
 
-expect.set_options(timeout=WAIT_MS)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 READERS = [
     {"id": "reader-1", "name": "ZZREADER One", "role": "attending"},
@@ -139,7 +138,7 @@ def test_a_draft_appears_as_it_is_written_for_all_who_look(
     tab.open(room.case).press("draft ")
     tab.page.get_by_text(UNCHECKED).wait_for()
     tab.page.get_by_text("Writing the sentences").wait_for()
-    assert tab.page.locator('[class*="st-key-accept"] button').count() == 0
+    expect(tab.page.locator('[class*="st-key-accept"] button')).to_have_count(0)
     assert INVENTED not in tab.text(), "what a model from outside adds is shown to nobody"
     began = time.monotonic()
     with urllib.request.urlopen(f"{server.address}/health", timeout=5) as answer:
@@ -162,7 +161,7 @@ def test_a_draft_appears_as_it_is_written_for_all_who_look(
     other.page.locator('[class*="st-key-accept-s1"] button').wait_for()
     assert UNCHECKED not in other.text()
     if words.count():
-        assert words.input_value() == "half a wor"
+        expect(words).to_have_value("half a wor")
     tab.press("panel Draft ")
     tab.page.locator('[class*="st-key-accept-s1"] button').wait_for()
     assert room.file().draft is not None

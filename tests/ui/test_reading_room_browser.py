@@ -16,7 +16,6 @@ from tests.ui.room_browser import (
     CHROMIUM,
     CONNECTED,
     NO_CHROMIUM,
-    WAIT_MS,
     Server,
     Tab,
     class_of,
@@ -26,7 +25,6 @@ from tests.ui.room_browser import (
 from tests.ui.room_data import Room, furnished
 from tests.ui.viewer_page import browser_of
 
-expect.set_options(timeout=WAIT_MS)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 # The films of the room, each for what one test does to it
 SCRIPTED, KEYBOARD, SHARED, ALTERED, RESTARTED, QUESTIONED, SIGNED, UNSENT = range(8)
@@ -69,7 +67,7 @@ def test_a_script_in_a_record_is_text(tab: Tab, room: Room) -> None:
         assert tab.page.title() == "medmm"
         text = '[data-testid="stMarkdownContainer"]'
         for made in ("script", "img", ".katex", f"{text} p > strong > strong"):
-            assert tab.page.locator(f"{text} {made}").count() == 0
+            expect(tab.page.locator(f"{text} {made}")).to_have_count(0)
     links = tab.page.locator("a[href]")
     found = links.evaluate_all("links => links.map(l => new URL(l.href).origin)")
     assert set(found) <= {tab.server.address}
@@ -213,7 +211,7 @@ def test_two_browsers_on_one_case(tab: Tab, browser: Browser, room: Room) -> Non
     other.settle()
     tab.open(case_id)
     expect(tab.page.get_by_text("ZZREADER Two reads it.")).to_be_visible()
-    assert tab.button("accept-this ").is_disabled()
+    expect(tab.button("accept-this ")).to_be_disabled()
     other.press("leave ")
     tab.open(case_id)
     other.open(case_id)  # the first reader, in another browser
@@ -296,7 +294,7 @@ def test_after_the_server_died_no_button_acts_on_another_case_or_signs(
     assert changed(before[room.films[RESTARTED]], after[room.films[RESTARTED]]) <= allowed
     again = Tab(context, server).open(room.films[RESTARTED], images=False)
     again.press("pick s4 ")
-    assert again.field("text ").input_value() == "Half a sentence, typed before"
+    expect(again.field("text ")).to_have_value("Half a sentence, typed before")
     context.close()
 
 
@@ -319,27 +317,27 @@ def test_words_in_a_field_that_was_never_left_outlive_server_and_page(
     tab.page.reload()
     tab.page.locator(".st-key-panel").wait_for()
     tab.settle().press("pick s4 ")
-    assert tab.field("text ").input_value() == "Typed before the server died", "kept in the store"
-    assert offers(tab).count() == 0
+    expect(tab.field("text ")).to_have_value("Typed before the server died")
+    expect(offers(tab)).to_have_count(0)
 
     type_and_stay(tab, "Typed before the page was left")
     tab.page.reload()
     offers(tab).first.wait_for()
     expect(offers(tab).first).to_contain_text("Typed before the page was left")
-    assert tab.field("text ").input_value() != "Typed before the page was left", "not by itself"
+    expect(tab.field("text ")).not_to_have_value("Typed before the page was left")
     tab.open(room.films[SCRIPTED], images=False)
     tab.page.wait_for_timeout(2000)
-    assert offers(tab).count() == 0, "of another case"
+    expect(offers(tab)).to_have_count(0)
     tab.open(case_id, images=False)
     offers(tab).first.wait_for()
     tab.press("put back ")
-    assert tab.field("text ").input_value() == "Typed before the page was left"
+    expect(tab.field("text ")).to_have_value("Typed before the page was left")
     offers(tab).first.wait_for(state="detached")
     assert kept_words(tab) is None, "the server has it"
     tab.press("save s4 ")
     tab.page.get_by_text("1 of 4 decided").wait_for()
     tab.page.wait_for_timeout(2000)
-    assert offers(tab).count() == 0, "what was saved is not offered"
+    expect(offers(tab)).to_have_count(0)
 
     tab.press("pick s3 ")
     type_and_stay(tab, "Typed for words that changed meanwhile")
@@ -349,7 +347,7 @@ def test_words_in_a_field_that_was_never_left_outlive_server_and_page(
     tab.page.reload()
     offers(tab).first.wait_for()
     expect(offers(tab).first).to_contain_text("says something else now")
-    assert tab.page.get_by_role("button", name="Put them back").count() == 0
+    expect(tab.page.get_by_role("button", name="Put them back")).to_have_count(0)
     tab.press("drop words ")
     offers(tab).first.wait_for(state="detached")
     assert kept_words(tab) is None

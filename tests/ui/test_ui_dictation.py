@@ -332,7 +332,7 @@ def test_a_voice_reaches_the_record_through_a_real_browser(room: Room, tmp_path:
 
 @needs_chromium
 def test_a_denied_microphone_and_voices_of_elsewhere_are_said(room: Room, tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     with served(room, tmp_path) as address, sync_playwright() as driver:
         device = "--use-fake-device-for-media-stream"  # it is there, and nobody may use it
@@ -344,7 +344,7 @@ def test_a_denied_microphone_and_voices_of_elsewhere_are_said(room: Room, tmp_pa
         tab.get_by_text("would like to use your microphone").wait_for()
         tab.get_by_text("If the microphone is denied").wait_for()
         tab.get_by_text("no English voice of its own machine").wait_for()
-        assert tab.get_by_role("button", name="Read aloud").is_disabled()
+        expect(tab.get_by_role("button", name="Read aloud")).to_be_disabled()
         for only_cloud in (True, False):
             other = browser.new_page()
             other.set_default_timeout(WAIT_MS)

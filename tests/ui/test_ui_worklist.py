@@ -322,7 +322,7 @@ def test_in_a_browser_a_screen_of_cases_is_read_by_keyboard_alone(
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("Debian's chromium is not installed (apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     monkeypatch.setattr(benchmark, "FAMILIES", (SCRIPT, LONG, "ZZالعلوي"))
     benchmark.fill(Settings(data_dir=room.config.parent / "data"), 80)
@@ -337,7 +337,7 @@ def test_in_a_browser_a_screen_of_cases_is_read_by_keyboard_alone(
             page.wait_for_timeout(800)
             assert page.evaluate(ROWS_SEEN) >= 25
             assert page.evaluate(PAGE_SCROLLS_PX) <= 0
-        assert page.locator("tbody img").count() == 0
+        expect(page.locator("tbody img")).to_have_count(0)
         assert page.get_by_text("ZZ<img src=x").count() > 3
         assert page.title() != "owned"
         page.keyboard.press("End")
@@ -347,7 +347,7 @@ def test_in_a_browser_a_screen_of_cases_is_read_by_keyboard_alone(
         assert chosen == room.case(LONG_NAME)
         page.get_by_label("Search").fill("typed and not sent")
         page.wait_for_timeout(2500)
-        assert page.get_by_label("Search").input_value() == "typed and not sent"
+        expect(page.get_by_label("Search")).to_have_value("typed and not sent")
         page.get_by_label("Search").fill("")
         rows.nth(1).locator("button").focus()
         page.keyboard.press("Enter")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.ui.viewer_page import Series, Site, browser_of, opened, served
 from tests.ui.viewer_sites import added, film, only, reading_site, spot
@@ -57,10 +57,12 @@ def test_it_opens_in_the_middle_with_letters_and_speaks_only_to_its_server(
         assert tab.edges().left == "R"
         assert tab.edges().top == "A"
         pane = tab.pane()
-        assert "7 / 12" in pane.inner_text()
+        expect(pane).to_contain_text("7 / 12", use_inner_text=True)
         assert pane.locator("canvas[role=img]").get_attribute("aria-label")
         tab.settle(400)
-        assert tab.page.get_by_role("status").inner_text() == "Slice 7 of 12, T1"
+        expect(tab.page.get_by_role("status")).to_have_text(
+            "Slice 7 of 12, T1", use_inner_text=True
+        )
         assert marks(tab) == 0  # overlays are off at first
         tab.page.locator(".medmm-viewer").focus()
         tab.press("ArrowDown")
@@ -97,7 +99,7 @@ def test_slices_scroll_by_keys_wheel_and_drag(browser: Browser, site: Site) -> N
         tab.settle(600)
         resting = tab.pane().get_attribute("data-slice")
         tab.settle(400)
-        assert tab.pane().get_attribute("data-slice") == resting
+        expect(tab.pane()).to_have_attribute("data-slice", resting)
         assert tab.troubles == []
 
 
@@ -117,13 +119,13 @@ def test_a_drag_changes_the_window_and_keys_choose_presets(browser: Browser, sit
         assert tab.picture()[250, 250, 0] < before[250, 250, 0]
         tab.press("2")
         tab.settle()
-        assert tab.pane().get_attribute("data-window") == "3000/2000/LINEAR"
+        expect(tab.pane()).to_have_attribute("data-window", "3000/2000/LINEAR")
         tab.press("1", "i")
         tab.settle()
         after = tab.picture()
         inside = before[50:450, 150:350, 0].astype(int)
         assert np.abs(255 - inside - after[50:450, 150:350, 0]).max() <= 2
-        assert "inverted" in tab.pane().inner_text()
+        expect(tab.pane()).to_contain_text("inverted", use_inner_text=True)
         tab.press("0")
         tab.settle()
         assert np.abs(tab.picture().astype(int) - before).max() <= 1
@@ -237,7 +239,7 @@ def test_a_sentence_shows_its_marks_and_a_mark_its_sentences(browser: Browser, s
         assert tab.events("region") == [["s1"]]
         tab.page.evaluate("s => window.update(s)", site.study(shown_statement="s1"))
         tab.settle()
-        assert tab.pane().get_attribute("data-slice") == "6"  # where the reader clicked
+        expect(tab.pane()).to_have_attribute("data-slice", "6")  # where the reader clicked
         tab.press("h")
         tab.settle()
         assert marks(tab) == 0
@@ -291,7 +293,7 @@ def test_a_length_is_drawn_with_what_its_spacing_means(
         assert found["spacing_meaning"] == meaning
         tab.press("Delete")
         tab.settle()
-        assert tab.page.locator(".pane svg text").count() == 0
+        expect(tab.page.locator(".pane svg text")).to_have_count(0)
         assert tab.troubles == []
 
 
@@ -301,7 +303,7 @@ def test_keys_alone_point_read_and_measure(browser: Browser, site: Site) -> None
         tab.page.locator(".medmm-viewer").focus()
         tab.press("k", "ArrowRight")
         tab.settle()
-        assert "mm" in tab.pane().locator(".under").inner_text()
+        expect(tab.pane().locator(".under")).to_contain_text("mm", use_inner_text=True)
         tab.press("a", "Enter", *["ArrowRight"] * 4, "Enter", *["ArrowDown"] * 4, "Enter")
         tab.settle(700)
         found = tab.events("measured")[-1]
@@ -315,9 +317,9 @@ def test_keys_alone_point_read_and_measure(browser: Browser, site: Site) -> None
         assert found["value"] == pytest.approx(60 / scale, rel=0.02)
         assert found["spacing_meaning"] == "in the patient"
         tab.press("?")
-        assert tab.page.get_by_role("dialog").get_by_text("this list").is_visible()
+        expect(tab.page.get_by_role("dialog").get_by_text("this list")).to_be_visible()
         tab.press("Escape")
-        assert tab.page.locator("dialog[open]").count() == 0
+        expect(tab.page.locator("dialog[open]")).to_have_count(0)
 
 
 def test_the_prior_lies_beside_and_scrolls_along(browser: Browser, site: Site) -> None:
@@ -326,19 +328,19 @@ def test_the_prior_lies_beside_and_scrolls_along(browser: Browser, site: Site) -
         tab.page.locator(".medmm-viewer").focus()
         tab.press("b")
         tab.wait_slice(6, series="old")
-        assert "Prior, 2025-03-01" in tab.pane(2).inner_text()
+        expect(tab.pane(2)).to_contain_text("Prior, 2025-03-01", use_inner_text=True)
         tab.press("ArrowDown", "ArrowDown")
         tab.wait_slice(8, series="t1")
         tab.wait_slice(8, series="old")
         tab.press("y", "ArrowUp")
         tab.wait_slice(7, series="t1")
-        assert tab.pane(2).get_attribute("data-slice") == "8"
+        expect(tab.pane(2)).to_have_attribute("data-slice", "8")
         tab.press("v")
         tab.page.locator(".pane").nth(3).wait_for()
         tab.press("v")
         tab.settle(300)
-        assert tab.page.locator(".pane").count() == 1
-        assert tab.pane().get_attribute("data-slice") == "7"
+        expect(tab.page.locator(".pane")).to_have_count(1)
+        expect(tab.pane()).to_have_attribute("data-slice", "7")
         assert tab.troubles == []
 
 
@@ -354,18 +356,18 @@ def test_an_expired_link_is_asked_for_anew_and_a_broken_frame_is_not_covered_up(
         tab.press("Home")
         tab.page.wait_for_timeout(1000)  # the slice is still on its way
         assert len(tab.events("links")) == 1
-        assert tab.pane().get_attribute("data-slice") == "6"
+        expect(tab.pane()).to_have_attribute("data-slice", "6")
         tab.page.evaluate("s => window.update(s)", site.study())
         tab.wait_slice(0)
         site.find("t1").stored = site.find("t1").stored[:, :32]  # half a frame from now on
         tab.press("End")
         note = tab.pane().get_by_role("alert")
         note.get_by_text("Slice 12 can't be shown").wait_for()
-        assert not tab.pane().locator("canvas").first.is_visible()
+        expect(tab.pane().locator("canvas").first).not_to_be_visible()
         tab.press("Home")
         tab.wait_slice(0)
-        assert not note.is_visible()
-        assert tab.pane().locator("canvas").first.is_visible()
+        expect(note).not_to_be_visible()
+        expect(tab.pane().locator("canvas").first).to_be_visible()
         assert [one for one in tab.troubles if "403" not in one] == []
 
 
@@ -389,9 +391,9 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
 def test_without_webgl_the_server_draws_and_it_is_said(browser: Browser, site: Site) -> None:
     with opened(browser, site, size=(500, 534), script=NO_WEBGL) as tab:
         tab.wait_slice(6)
-        assert "no WebGL here" in tab.pane().inner_text()
+        expect(tab.pane()).to_contain_text("no WebGL here", use_inner_text=True)
         image = tab.pane().locator("img")
-        assert image.get_attribute("alt") == "T1, slice 7 of 12"
+        expect(image).to_have_attribute("alt", "T1, slice 7 of 12")
         assert image.evaluate("image => image.naturalWidth") == 80
         tab.page.locator(".medmm-viewer").focus()
         tab.press("ArrowDown", "i")
@@ -407,7 +409,7 @@ def test_without_webgl_the_server_draws_and_it_is_said(browser: Browser, site: S
         tab.settle()
         assert (tab.edges().top, tab.edges().right) == ("R", "A")
         tab.press("g", "l")
-        assert tab.page.locator('[data-action="planes"]').is_disabled()
+        expect(tab.page.locator('[data-action="planes"]')).to_be_disabled()
         assert tab.troubles == []
 
 
@@ -422,8 +424,8 @@ def test_a_lost_context_goes_on_with_the_servers_pictures(browser: Browser, site
         )
         tab.pane().locator("img").wait_for()
         tab.settle(500)
-        assert tab.pane().get_attribute("data-slice") == "6"
-        assert "no WebGL here" in tab.pane().inner_text()
+        expect(tab.pane()).to_have_attribute("data-slice", "6")
+        expect(tab.pane()).to_contain_text("no WebGL here", use_inner_text=True)
 
 
 def test_unchanged_data_leaves_the_picture_alone(browser: Browser, site: Site) -> None:
@@ -451,5 +453,5 @@ def test_thirty_openings_leave_no_context_and_no_pixels(browser: Browser, site: 
         assert tab.page.evaluate(live) == first <= 2
         tab.page.evaluate("window.close_()")
         assert tab.page.evaluate(live) == first - 1
-        assert tab.page.locator(".medmm-viewer").count() == 0
+        expect(tab.page.locator(".medmm-viewer")).to_have_count(0)
         assert tab.troubles == []

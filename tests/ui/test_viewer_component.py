@@ -100,7 +100,7 @@ def test_streamlit_keeps_the_viewer_over_its_runs(tmp_path: Path) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("Debian's chromium is not installed (apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     port = free_port()
     script = ROOT / "tests" / "ui" / "viewer_streamlit" / "server.py"
@@ -132,7 +132,7 @@ def test_streamlit_keeps_the_viewer_over_its_runs(tmp_path: Path) -> None:
             )
             same = "viewer => viewer === window.kept"
             assert page.locator(".medmm-viewer").evaluate(same)
-            assert page.locator(".pane").get_attribute("data-slice") == "7"
+            expect(page.locator(".pane")).to_have_attribute("data-slice", "7")
             page.get_by_text("Sentence", exact=True).click()
             page.locator('.pane[data-slice="8"]').wait_for()
             page.wait_for_timeout(800)

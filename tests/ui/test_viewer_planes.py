@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.ui.viewer_page import Series, Site, Tab, browser_of, opened, served
 from tests.ui.viewer_sites import IN_PATIENT, MASK, added, only, reading_site, spot
@@ -76,7 +76,7 @@ def test_the_crosshair_links_the_planes_and_the_slices(browser: Browser, site: S
         tab.wait_slice(slice_index, series="t1")
         tab.press("ArrowRight")
         tab.wait_slice(0, series="film")
-        assert tab.page.locator('[data-action="planes"]').is_disabled()
+        expect(tab.page.locator('[data-action="planes"]')).to_be_disabled()
         assert tab.troubles == []
 
 
@@ -202,7 +202,9 @@ def test_keys_and_clicks_serve_the_marks_of_the_planes(browser: Browser, site: S
         place = tab.pane(1).locator(".slice").inner_text()
         tab.page.evaluate("s => window.update(s)", site.study(shown_statement="s1"))
         tab.settle(600)
-        assert tab.pane(1).locator(".slice").inner_text() == place  # it stays where was clicked
+        expect(tab.pane(1).locator(".slice")).to_have_text(
+            place, use_inner_text=True
+        )  # it stays where was clicked
         tab.press("k", *["ArrowRight"] * 12, "Enter", "Escape")  # past the mark
         tab.settle()
         assert len(tab.events("region")) == 1
@@ -222,23 +224,23 @@ def test_a_sentence_goes_to_its_mark_in_all_planes(browser: Browser, site: Site)
         tab.settle(900)
         wanted = place_words(affine, (np.floor(x), np.floor(y), 8))
         for number in (1, 2, 3):
-            assert tab.pane(number).locator(".slice").inner_text() == wanted
+            expect(tab.pane(number).locator(".slice")).to_have_text(wanted, use_inner_text=True)
             assert coloured(tab.marks(number)).any()
         assert tab.pane(4).get_attribute("data-slice") == "8" != str(z)
         tab.press("g")
         tab.wait_slice(8)
         open_planes(tab, "t1")  # opened anew, they meet at the mark of the sentence
-        assert tab.pane(1).locator(".slice").inner_text() == wanted
+        expect(tab.pane(1).locator(".slice")).to_have_text(wanted, use_inner_text=True)
         silent = {"id": "s9", "series": None, "slice": None, "overlays": []}
         statements = [*site.statements, silent]
         more = {"statements": statements, "shown_statement": "s9"}
         tab.page.evaluate("s => window.update(s)", site.study(**more))
         tab.settle(400)
-        assert tab.pane(1).locator(".slice").inner_text() == wanted
+        expect(tab.pane(1).locator(".slice")).to_have_text(wanted, use_inner_text=True)
         more["shown_statement"] = "s2"  # of the film, which has no planes
         tab.page.evaluate("s => window.update(s)", site.study(**more))
         tab.wait_slice(0, series="film")
-        assert tab.page.locator(".pane").count() == 1
+        expect(tab.page.locator(".pane")).to_have_count(1)
         assert tab.troubles == []
 
 
@@ -269,7 +271,7 @@ def test_boxes_are_outlined_and_what_does_not_come_is_said(browser: Browser, sit
         tab.press("u")
         tab.settle(600)
         assert coloured(tab.marks(2)).any()
-        assert "marks" not in tab.pane(2).locator(".tag").inner_text()
+        expect(tab.pane(2).locator(".tag")).not_to_contain_text("marks", use_inner_text=True)
         assert all("422" in one for one in tab.troubles)
 
 
@@ -284,7 +286,9 @@ def test_a_late_link_of_marks_is_asked_for_anew(browser: Browser, site: Site) ->
         tab.settle(600)
         assert len(tab.events("links")) == 1
         assert not coloured(tab.marks(2)).any()
-        assert "marks are on their way" in tab.pane(2).locator(".tag").inner_text()
+        expect(tab.pane(2).locator(".tag")).to_contain_text(
+            "marks are on their way", use_inner_text=True
+        )
         here.overlays = [mark("t1", url="/overlays/m1")]
         tab.page.evaluate("s => window.update(s)", here.study())
         tab.settle(600)
