@@ -7,7 +7,7 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
@@ -174,10 +174,27 @@ def save(tab: Any) -> None:
     tab.get_by_role("button", name="Save the edit").click()
 
 
-def save_unless_gone(tab: Any) -> None:
+def saves_unless_gone(tab: Any) -> bool:
     """Save, or find that the page went first: it asks for the role at each run of its own too."""
-    with suppress(TimeoutError):
+    try:
         tab.get_by_role("button", name="Save the edit").click(timeout=5_000)
+    except TimeoutError:
+        return False
+    return True
+
+
+def save_without_a_role(site: Site, tab: Any, sub: str, words: str) -> None:
+    """Save words just after the role went: a page that goes first has not sent them, so again."""
+    for _ in range(5):
+        type_words(tab, words)
+        site.provider.say(sub, roles=())
+        time.sleep(2)
+        if saves_unless_gone(tab):
+            return
+        site.provider.say(sub)
+        sign_in(site, tab, sub, again=True)
+        open_case(site, tab)
+    raise AssertionError("the page goes first each time")
 
 
 def saved(site: Site, words: list[str]) -> None:
@@ -185,6 +202,16 @@ def saved(site: Site, words: list[str]) -> None:
     while site.edits() != words and time.monotonic() < end:
         time.sleep(0.5)
     assert site.edits() == words
+
+
+def stands_or_saved(site: Site, tab: Any, words: str) -> None:
+    """Find the words in their field, or saved: a page that had the new role already saves them."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if field(tab).input_value() == words or words in site.edits():
+            return
+        time.sleep(0.5)
+    raise AssertionError("the words are neither in their field nor saved")
 
 
 def patient_shown(tab: Any) -> bool:
@@ -325,11 +352,8 @@ def test_a_role_taken_away_in_mid_page_refuses_the_verb_and_keeps_the_words(
     tab = new_tab(browser)
     sign_in(site, tab, "att-2")
     open_case(site, tab)
-    type_words(tab, WORDS)
     before = site.edits()
-    site.provider.say("att-2", roles=())
-    time.sleep(2)
-    save_unless_gone(tab)
+    save_without_a_role(site, tab, "att-2", WORDS)
     tab.get_by_text("took your role away").first.wait_for()
     let_go(tab)
     assert site.edits() == before
@@ -356,7 +380,7 @@ def test_a_role_taken_away_in_mid_page_refuses_the_verb_and_keeps_the_words(
     time.sleep(2)
     save(tab)
     tab.get_by_text("· attending").wait_for()
-    expect(field(tab)).to_have_value("As an attending.")
+    stands_or_saved(site, tab, "As an attending.")
     site.provider.revoke("att-2")
     time.sleep(2)
     tab.get_by_role("button", name="History").click()
