@@ -13,7 +13,7 @@ from pathlib import Path
 from medmm.config import Settings, load_settings
 from medmm.domain.acceptance import Acceptance
 from medmm.domain.argument_checks import checked_methods, paths_of
-from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
+from medmm.domain.audit_event import AuditEvent, AuditProof, AuditTrail, AuditVerification
 from medmm.domain.clock import Clock, utc_now
 from medmm.domain.confirmation import Confirmation
 from medmm.domain.critical_result import Communication, Route
@@ -1061,6 +1061,36 @@ class Assistant:
             >>> assistant.note_session(SessionEvent.SIGNED_IN, "reader-1", by="reader-1")
         """
         auditing.note_session(self._house, by, event, person)
+
+    def audit_trail(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int = 0,
+        limit: int = 1000,
+        by: By | None = None,
+    ) -> AuditTrail:
+        """Read the audit log in its order, with whom each event concerns.
+
+        Patients are named by their keys alone. Times are those of the events; the order is that of
+        the log, whatever the clock said.
+
+        Args:
+            since: an aware time; events from then on.
+            until: an aware time; events before it.
+            after: number of an entry; those that follow it are read.
+            limit: most events at once, up to 10,000.
+
+        Returns: the events, and in `after` the number to go on after; None where the log ended.
+        Raises: InputError for a time without a zone or a limit out of range; IntegrityError if an
+            entry is not what its hash says.
+
+        Example:
+            >>> for one in assistant.audit_trail(by="auditor-1").events:
+            ...     print(one.event.at, one.event.verb, one.patients)
+        """
+        return auditing.audit_trail(self._house, by, after, limit, since, until)
 
     def verify(self, *, by: By | None = None) -> AuditVerification:
         """Check the whole audit log against its signed tree heads, and what it covers.

@@ -58,6 +58,12 @@ UNCOVERED = (
     )
     .order_by(heads.c.size)
 )
+AFTER = (
+    sa.select(entries.c.seq, entries.c.entry, entries.c.leaf)
+    .where(entries.c.seq > sa.bindparam("number"))
+    .order_by(entries.c.seq)
+    .limit(1000)
+)
 
 # Tables whose rows are only ever added, each with its key; the database holds it by triggers.
 APPEND_ONLY = (("audit_entry", "seq"), ("audit_head", "size"))
@@ -122,6 +128,19 @@ def events(connection: sa.Connection, subjects: Collection[str] = ()) -> list[Au
     return [
         replace(event_of(entry), number=number) for number, entry in numbered(connection, subjects)
     ]
+
+
+def events_after(connection: sa.Connection, number: int) -> Iterator[AuditEvent]:
+    """Yield the events whose numbers come after this one, in the order of the log.
+
+    Raises: IntegrityError if an entry is not what its hash says.
+    """
+    while rows := connection.execute(AFTER, {"number": number}).all():
+        for row in rows:
+            if leaf_hash(row.entry) != row.leaf:
+                raise _unproved(row.seq)
+            yield replace(event_of(row.entry), number=row.seq)
+        number = rows[-1].seq
 
 
 def proof_of(

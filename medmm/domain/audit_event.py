@@ -46,6 +46,28 @@ class AuditEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedEvent:
+    """An event, and the keys of the patients whom it concerns as far as the log tells."""
+
+    event: AuditEvent
+    patients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditTrail:
+    """A part of the log, in its order.
+
+    Attributes:
+        installation: whose log it is: its public key, raw, in hex.
+        after: the number to go on after; None where the log ended.
+    """
+
+    installation: str
+    events: tuple[AuditedEvent, ...]
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditProblem:
     """One damage to the log: what kind, and at which place."""
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from medmm.audit import log
 from medmm.audit.head import HeadFile, HeadSigner, TreeHead
-from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
+from medmm.domain.audit_event import AuditEvent, AuditProof, AuditTrail, AuditVerification
 from medmm.domain.clock import Clock, utc_now
 from medmm.domain.double_reading import DoubleReading, FirstReads
 from medmm.domain.draft_version import DraftVersion
@@ -34,6 +34,7 @@ from medmm.domain.study import NotEvaluable, Study
 from medmm.domain.unfinished_text import UnfinishedText
 from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page, SavedFilter, Worklist
 from medmm.store import (
+    audit_trail,
     drafts,
     failpoint,
     files,
@@ -567,6 +568,16 @@ class Store:
         That holds whatever the clock said.
         """
         return tuple(self._read(lambda c: log.events(c, subjects)))
+
+    def audit_trail(self, after: int, limit: int, span: audit_trail.Span) -> AuditTrail:
+        """Read a part of the log from a number on.
+
+        Raises: as `audit_trail.page`.
+        """
+        events, goes_on_after = self._read(lambda c: audit_trail.page(c, after, limit, span))
+        return AuditTrail(
+            installation=self._signer.public_key(), events=events, after=goes_on_after
+        )
 
     def prove(self, number: int, since: int | None = None) -> AuditProof:
         """Prove that an entry stands in the log.

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
+from datetime import datetime
+
+from medmm.domain.audit_event import AuditEvent, AuditProof, AuditTrail, AuditVerification
+from medmm.domain.errors import InputError
 from medmm.domain.session_event import SessionEvent
+from medmm.store.audit_trail import Span
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import By, look
+
+MOST_AT_ONCE = 10_000
 
 
 @look("history", lambda case_id: case_id)
@@ -19,6 +25,30 @@ def history(house: House, call: VerbCall, case_id: str) -> tuple[AuditEvent, ...
 def note_session(house: House, call: VerbCall, event: SessionEvent, person: str) -> None:
     """Keep that somebody signed in or out; see `Assistant.note_session`."""
     call.seen = {"event": event.value, "person": person}
+
+
+@look("audit_trail", lambda after, limit, since, until: "audit")
+def audit_trail(
+    house: House,
+    call: VerbCall,
+    after: int,
+    limit: int,
+    since: datetime | None,
+    until: datetime | None,
+) -> AuditTrail:
+    """Read a part of the log, with whom each event concerns; see `Assistant.audit_trail`."""
+    if not 1 <= limit <= MOST_AT_ONCE:
+        raise InputError(
+            f"{limit} events at once", remedy=f"ask for 1 to {MOST_AT_ONCE}, and then go on"
+        )
+    if any(at is not None and at.tzinfo is None for at in (since, until)):
+        raise InputError("a time without its zone", remedy="use aware times")
+    found = house.store.audit_trail(after, limit, Span(since, until))
+    numbers = [one.event.number for one in found.events]
+    call.seen = {"entries": len(numbers)}
+    if numbers:
+        call.seen |= {"first": numbers[0], "last": numbers[-1]}
+    return found
 
 
 def verify(house: House, by: By | None) -> AuditVerification:

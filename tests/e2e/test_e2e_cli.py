@@ -336,6 +336,21 @@ def test_an_altered_log_exits_8_and_names_the_place(
     assert found["problems"][0]["place"] == "entry 1"
 
 
+def test_the_log_is_exported_as_audit_events_from_where_it_ended(
+    tool: Tool, demo_films: Path
+) -> None:
+    tool("read", demo_films / "RG3_UNCR.dcm", "--json")
+    first = tool("audit", "export", "--site", "reading-room-1")
+    found = [json.loads(line) for line in first.stdout.splitlines()]
+    assert {one["resourceType"] for one in found} == {"AuditEvent"}
+    assert {one["source"]["site"] for one in found} == {"reading-room-1"}
+    number = first.stderr.split()[-1]
+    more = tool("audit", "export", "--after", number)
+    (looked,) = [json.loads(line) for line in more.stdout.splitlines()]
+    assert looked["type"]["code"] == "110101", "only that the log was read before"
+    assert not tool("audit", "export", "--until", "2001-01-01T00:00Z").stdout
+
+
 def test_models_config_and_doctor(tool: Tool, tmp_path: Path) -> None:
     assert "chest-findings" in tool("models", "list").stdout
     assert (

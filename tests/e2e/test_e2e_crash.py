@@ -65,6 +65,7 @@ LOOKS = {
     "transcribe",
     "model_card",
     "recall_list",
+    "audit_trail",
     "first_reads",
 }
 ELSEWHERE = {

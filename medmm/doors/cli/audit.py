@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -10,7 +12,9 @@ import typer
 from medmm.domain.codec import to_json
 from medmm.domain.errors import EXIT_CODES, IntegrityError
 from medmm.doors.session import add_row, new_table, out, plain, session, write_json
+from medmm.presentation.fhir_audit_event import AuditSource, audit_events
 
+TIMES = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d%z"]
 audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
 DIGEST = re.compile(r"[0-9a-f]{64}")
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
@@ -124,6 +128,43 @@ def log(
             )
     if not as_json:
         out().print(table)
+
+
+@audit_app.command("export")
+def export(
+    context: typer.Context,
+    since: Annotated[
+        datetime | None, typer.Option(formats=TIMES, help="Events from this time on.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=TIMES, help="Events before this time.")
+    ] = None,
+    after: Annotated[
+        int, typer.Option(help="Events that follow the entry of this number.", min=0)
+    ] = 0,
+    site: Annotated[
+        str | None, typer.Option(help="Name of this host for the collector; else the host's own.")
+    ] = None,
+) -> None:
+    """Write the log as FHIR AuditEvents, one a line (NDJSON), for a collector of logs.
+
+    There is one AuditEvent for each patient whom an entry concerns (IHE BALP), who is named by key.
+    An AuditEvent keeps its id whenever it is exported. The number to go on after is told last, on
+    standard error.
+    """
+    who = session(context)
+    with who.assistant() as assistant:
+        by, last = who.reader(assistant), after
+        next_after: int | None = after
+        while next_after is not None:
+            part = assistant.audit_trail(since=since, until=until, after=next_after, by=by)
+            source = AuditSource(installation=part.installation, site=site or socket.gethostname())
+            for one in part.events:
+                for made in audit_events(one, source):
+                    write_json(made)
+                last = one.event.number or last
+            next_after = part.after
+    typer.echo(f"Go on with: --after {last}", err=True)
 
 
 def _short(value: str) -> str:
