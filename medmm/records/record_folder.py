@@ -1,6 +1,6 @@
 """A folder of records: which one goes with a study, by UID, name, or patient number.
 
-The signs are asked in this order.
+The signs are asked in this order. A folder in it that is a bulk export holds a record a patient.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import MatchVerdict, compare_identities
 from medmm.records import json_parser
+from medmm.records.bulk_export import SUFFIX, BulkExport, is_export
 from medmm.records.document import read_file
 from medmm.records.fhir_access import items
 from medmm.records.patient import identity_of, is_animal
@@ -27,21 +28,49 @@ MOST_NAMES = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordFit:
-    """The record that goes with a study, by its digest; or why none does, as a whole sentence."""
+    """The record that goes with a study, by its digest; or why none does, as a whole sentence.
+
+    Attributes:
+        path: of its file, or of the folder of a bulk export.
+        content: put together from a bulk export; None where the file is the record.
+    """
 
     path: Path | None = None
     sha256: str | None = None
     note: str | None = None
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Indexed:
-    """What of a record says whose it is; nothing if the file can't be read as one."""
+    """What of a record says whose it is; nothing if the file can't be read as one.
+
+    Of a bulk export `sha256` tells one of its records from another.
+    """
 
     path: Path
     sha256: str | None = None
     patients: tuple[PatientIdentity, ...] = ()
     study_uids: frozenset[str] = frozenset()
+    export: BulkExport | None = None
+    of: str = ""
+
+    @property
+    def called(self) -> str | None:
+        """How its file is called; None of a record of an export, which is called by nobody."""
+        return None if self.export else self.path.stem
+
+    def fit(self) -> RecordFit:
+        """Give the record.
+
+        Raises: InputError as `BulkExport.record`.
+        """
+        if self.export is None:
+            return RecordFit(path=self.path, sha256=self.sha256)
+        content = self.export.record(self.of)
+        return RecordFit(
+            path=self.path, sha256=hashlib.sha256(content).hexdigest(), content=content
+        )
 
 
 class RecordFolder:
@@ -50,6 +79,7 @@ class RecordFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._known: dict[Path, tuple[tuple[int, ...], _Indexed]] = {}
+        self._exports: dict[Path, tuple[object, list[_Indexed]]] = {}
 
     def fit(
         self, study_uid: str, identity: PatientIdentity | None, names: Sequence[str] = ()
@@ -67,10 +97,10 @@ class RecordFolder:
         signs = [
             (
                 "Study UID",
-                [r for r in known if r.path.stem == study_uid or study_uid in r.study_uids],
+                [r for r in known if r.called == study_uid or study_uid in r.study_uids],
             )
         ]
-        signs += [("name", [r for r in known if r.path.stem == name]) for name in names]
+        signs += [("name", [r for r in known if r.called == name]) for name in names]
         signs += [("patient ID", [r for r in numbered if identity and _may_be(r, identity)])]
         for sign, found in signs:
             if len({r.sha256 or str(r.path) for r in found}) > 1:
@@ -79,7 +109,7 @@ class RecordFolder:
                     "neither is used."
                 )
             if found:
-                return RecordFit(path=found[0].path, sha256=found[0].sha256)
+                return found[0].fit()
         if numbered:
             text = (
                 "A record has the patient ID of the image and names another patient "
@@ -97,12 +127,23 @@ class RecordFolder:
     def _refreshed(self) -> list[_Indexed]:
         """Return every record of the folder, in order of path."""
         found: dict[Path, tuple[tuple[int, ...], _Indexed]] = {}
-        for path, state in _record_files(self.folder):
-            mark = (state.st_ino, state.st_size, state.st_mtime_ns)
-            known = self._known.get(path)
-            found[path] = known if known and known[0] == mark else (mark, _index(path))
-        self._known = found
-        return [indexed for _, indexed in found.values()]
+        exports: dict[Path, tuple[object, list[_Indexed]]] = {}
+        records: list[_Indexed] = []
+        for folder, files in _folders(self.folder):
+            marks = {p: mark for p, mark in files.items() if p.name.lower().endswith(SUFFIX)}
+            export = self._exports.get(folder)
+            if (export is None or export[0] != marks) and is_export(list(marks)):
+                export = marks, _index_export(folder, list(marks))
+            if export is not None and export[0] == marks:
+                exports[folder] = export
+                records += export[1]
+                files = {path: mark for path, mark in files.items() if path not in marks}
+            for path, mark in files.items():
+                known = self._known.get(path)
+                found[path] = known if known and known[0] == mark else (mark, _index(path))
+                records.append(found[path][1])
+        self._known, self._exports = found, exports
+        return records
 
 
 def record_file(path: Path) -> RecordFit:
@@ -140,6 +181,33 @@ def _record_files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
         except OSError as error:
             problem = f"a folder of records can't be opened: {type(error).__name__}"
             raise InputError(problem, remedy="check its permissions", path=str(here)) from error
+
+
+def _folders(folder: Path) -> Iterator[tuple[Path, dict[Path, tuple[int, ...]]]]:
+    """Yield each folder with its files and what tells that one of them changed."""
+    files: dict[Path, dict[Path, tuple[int, ...]]] = {}
+    for path, state in _record_files(folder):
+        mark = (state.st_ino, state.st_size, state.st_mtime_ns)
+        files.setdefault(path.parent, {})[path] = mark
+    yield from files.items()
+
+
+def _index_export(folder: Path, files: Sequence[Path]) -> list[_Indexed]:
+    try:
+        export = BulkExport(files)
+    except InputError:
+        return [_Indexed(path=folder)]
+    return [
+        _Indexed(
+            path=folder,
+            sha256=f"{folder} {id_}",
+            patients=tuple(one.identities),
+            study_uids=frozenset(one.study_uids),
+            export=export,
+            of=id_,
+        )
+        for id_, one in export.patients.items()
+    ]
 
 
 def _index(path: Path) -> _Indexed:

@@ -75,7 +75,7 @@ def context_of(
 ) -> Joined:
     """Read a record up to the time of a study, and compare whose both are."""
     path = needed(record.path, "the file of the record")
-    document = records.read_record(path)
+    document = records.read_record(path if record.content is None else record.content)
     if record.sha256 not in (None, document.sha256):
         raise InputError(
             "the record changed while it was read", remedy="admit the study again", path=str(path)
