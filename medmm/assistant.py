@@ -17,6 +17,7 @@ from medmm.domain.audit_event import AuditEvent, AuditProof, AuditTrail, AuditVe
 from medmm.domain.clock import Clock, utc_now
 from medmm.domain.confirmation import Confirmation
 from medmm.domain.critical_result import Communication, Route
+from medmm.domain.delivery import ALL_DELIVERIES, Delivery, DeliveryFilter
 from medmm.domain.directory import Directory
 from medmm.domain.double_reading import DoubleReading, FirstReads
 from medmm.domain.draft import Case, CheckedDraft
@@ -76,6 +77,7 @@ from medmm.verbs import (
     inspecting,
     installing,
     opened_house,
+    outbox,
     outgoing,
     publishing,
     reading,
@@ -785,6 +787,61 @@ class Assistant:
             >>> assistant.publish(report.id, to="out", forms=("sr", "seg"), by="reader-1")
         """
         return publishing.publish(self._house, Asked(by, key), report_id, str(to), tuple(forms))
+
+    def deliver(
+        self, *, destination: str | None = None, by: By | None = None
+    ) -> Iterator[Delivery]:
+        """Send signed reports to the destinations of the settings, as far as they are due.
+
+        Each version of a report was addressed with its signature. One is sent after the other as
+        the results are asked for, urgent ones first, and a later version never before an earlier
+        one has arrived or was given up. Each attempt has its entry. What was postponed is due again
+        later, so this is called again and again (`medmm deliver` does so); several processes may.
+
+        Args:
+            destination: name of the only one that is sent to.
+
+        Returns: where each delivery stands after its attempt.
+        Raises: ConfigError if the settings name no destination; InputError if none is of this name.
+
+        Example:
+            >>> for sent in assistant.deliver():
+            ...     print(sent.report_id, sent.destination, sent.state.value, sent.code)
+        """
+        return outbox.deliver(self._house, by, destination)
+
+    def deliveries(
+        self, wanted: DeliveryFilter = ALL_DELIVERIES, *, by: By | None = None
+    ) -> tuple[Delivery, ...]:
+        """List where signed reports go, what arrived and what was given up, the newest first.
+
+        Args:
+            wanted: what they have in common.
+
+        Returns: the deliveries; without their reasons, which may name a patient, for roles that may
+            not see identities.
+
+        Example:
+            >>> dead = DeliveryFilter(state=DeliveryState.DEAD)
+            >>> for one in assistant.deliveries(dead, by="reader-1"):
+            ...     print(one.number, one.destination, one.code, one.reason)
+        """
+        return outbox.deliveries(self._house, by, wanted)
+
+    def retry_delivery(self, number: int, *, by: By, key: str | None = None) -> Delivery:
+        """Put a delivery back that was given up, once what was at fault is mended.
+
+        Args:
+            number: as `Delivery.number` gives it.
+
+        Returns: the delivery, due at once.
+        Raises: StateError if it was not given up, or a later version has arrived there; Unavailable
+            while another version of the report is being sent there.
+
+        Example:
+            >>> assistant.retry_delivery(dead[0].number, by="reader-1")
+        """
+        return outbox.retry_delivery(self._house, Asked(by, key), number)
 
     def check_model(self, path: str | Path, *, by: By | None = None) -> ModelCheck:
         """Say what a folder says of its model, and what its author still has to declare.

@@ -5,6 +5,13 @@ Nothing else reads either.
 
 from __future__ import annotations
 
+from medmm.config.destinations import (
+    ClientTlsEntry,
+    Destination,
+    DestinationEntry,
+    FolderEntry,
+    MllpEntry,
+)
 from medmm.config.entries import (
     CriticalEntry,
     DicomEntry,
@@ -22,12 +29,17 @@ from medmm.config.sign_in import SignInEntry, safe_address
 
 __all__ = [
     "CallerEntry",
+    "ClientTlsEntry",
     "CriticalEntry",
+    "Destination",
+    "DestinationEntry",
     "DicomEntry",
     "DictationEntry",
+    "FolderEntry",
     "Hl7Entry",
     "IdentifierEntry",
     "ListenEntry",
+    "MllpEntry",
     "ReaderEntry",
     "ServerEntry",
     "Settings",

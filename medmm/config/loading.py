@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 from rapidfuzz import process
 
+from medmm.config.destinations import KINDS
 from medmm.config.entries import ENTRIES, ReaderEntry
 from medmm.config.settings import ENVIRONMENT_PREFIX, Settings
 from medmm.domain.errors import ConfigError
@@ -25,6 +26,8 @@ SECRETS = (
     ("dictation", "api_key", "key"),
     ("sign_in", "client_secret", "secret"),
 )
+
+LISTS = ("readers", "destinations")  # settings that are lists of entries
 
 
 def configs_dir() -> Path:
@@ -44,11 +47,11 @@ def load_settings(path: str | Path | None = None) -> Settings:
     file = Path(path or os.environ.get("MEDMM_CONFIG") or configs_dir() / "local.yaml").expanduser()
     tree = _parse(file)
     unknown = list(_unknown_keys(tree, Settings))
-    faults = [_unknown(dotted, f"{file}, line {line}", Settings) for dotted, line in unknown]
+    faults = [_unknown(dotted, f"{file}, line {line}", model) for dotted, line, model in unknown]
     faults += _unknown_variables()
     faults += _secrets_in_file(file, tree)
     content = _without(
-        {dotted for dotted, _ in unknown}, yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        {dotted for dotted, _, _ in unknown}, yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     )
     try:
         settings = Settings(**content)
@@ -57,12 +60,7 @@ def load_settings(path: str | Path | None = None) -> Settings:
     except (
         SettingsError
     ):  # a variable that should hold JSON and does not; its text would name the value
-        given = [
-            f
-            for f in Settings.model_fields
-            if Settings.model_fields[f].annotation == tuple[ReaderEntry, ...]
-        ]
-        faults.append(_wrong([((f,), "no JSON") for f in given if _variable(f)], file, tree))
+        faults.append(_wrong([((f,), "no JSON") for f in LISTS if _variable(f)], file, tree))
     if faults:
         raise _together(faults) from None
     return settings
@@ -146,6 +144,8 @@ def _line_of(node: yaml.Node | None, loc: Sequence[int | str]) -> int | None:
         else:
             found = None
         if found is None:
+            if part in KINDS:  # no key: pydantic names the kind of a destination there
+                continue
             break
         line, node = found[0].start_mark.line + 1, found[1]
     return line
@@ -173,23 +173,36 @@ def _parse(file: Path) -> yaml.MappingNode | None:
     return node
 
 
-def _unknown_keys(node: Any, model: type[BaseModel], above: str = "") -> Iterator[tuple[str, int]]:
-    """Find the dotted name and 1-based line of each key that `model` does not know."""
+def _unknown_keys(
+    node: Any, model: type[BaseModel], above: str = ""
+) -> Iterator[tuple[str, int, type[BaseModel]]]:
+    """Find the keys that `model`, or one within it, does not know.
+
+    Yields: dotted name and 1-based line of each, and which model does not know it.
+    """
     if not isinstance(node, yaml.MappingNode):
         return
     for key, value in node.value:
         if key.value not in model.model_fields:
-            yield f"{above}{key.value}", key.start_mark.line + 1
-        elif key.value == "readers" and isinstance(value, yaml.SequenceNode):
+            yield f"{above}{key.value}", key.start_mark.line + 1, model
+        elif key.value in LISTS and isinstance(value, yaml.SequenceNode):
             for item in value.value:
-                yield from _unknown_keys(item, ReaderEntry, "readers.")
-        elif key.value in ENTRIES:
+                of = ReaderEntry if key.value == "readers" else _kind_of(item)
+                if of is not None:
+                    yield from _unknown_keys(item, of, f"{key.value}.")
+        elif not above and key.value in ENTRIES:
             yield from _unknown_keys(value, ENTRIES[key.value], f"{key.value}.")
 
 
+def _kind_of(item: yaml.Node) -> type[BaseModel] | None:
+    """Find the class of a destination by its kind; None if it names none, or another."""
+    pairs = item.value if isinstance(item, yaml.MappingNode) else ()
+    return next((KINDS.get(str(v.value)) for k, v in pairs if k.value == "kind"), None)
+
+
 def _unknown(dotted: str, where: str, model: type[BaseModel]) -> ConfigError:
-    inner: dict[str, type[BaseModel]] = {"readers": ReaderEntry, **ENTRIES}
-    known = inner.get(dotted.rpartition(".")[0], model).model_fields
+    """Name an unknown key beside those that `model`, in which it stands, knows."""
+    known = model.model_fields
     nearest = process.extractOne(dotted.rsplit(".", 1)[-1].lower(), known.keys())
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     return ConfigError(

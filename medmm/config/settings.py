@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from medmm.config.destinations import Destination
 from medmm.config.entries import (
     CriticalEntry,
     DicomEntry,
@@ -42,6 +43,7 @@ NOT_OF_A_DRAFT = {
     "replay_days",
     "claim_minutes",
     "critical",
+    "destinations",
     "reading_mode",
     "dicom",
     "dictation",
@@ -99,6 +101,7 @@ class Settings(BaseSettings):
     identifiers: IdentifierEntry = IdentifierEntry()
     dicom: DicomEntry = DicomEntry()
     hl7: Hl7Entry = Hl7Entry()
+    destinations: tuple[Destination, ...] = ()
     readers: tuple[ReaderEntry, ...] = ()
     sign_in: SignInEntry = SignInEntry()
     listen: ListenEntry = ListenEntry()
@@ -176,6 +179,16 @@ class Settings(BaseSettings):
         if len(set(ids)) != len(ids):
             raise ValueError("two readers share an id")
         return readers
+
+    @field_validator("destinations")
+    @classmethod
+    def _one_entry_a_destination(
+        cls, destinations: tuple[Destination, ...]
+    ) -> tuple[Destination, ...]:
+        names = [one.name for one in destinations]
+        if len(set(names)) != len(names):
+            raise ValueError("two destinations share a name")
+        return destinations
 
     @classmethod
     def settings_customise_sources(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from medmm.delivery.dicom.source_study import SourceStudy
@@ -15,6 +16,7 @@ from medmm.delivery.text import report_json, report_text
 from medmm.domain.errors import InputError, Unavailable, needed
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import SignedReport
+from medmm.domain.transmission import OutgoingObject
 from medmm.files import write_atomically
 from medmm.presentation.report_versions import Lineage
 
@@ -88,16 +90,87 @@ def hl7_outcome(identity: PatientIdentity | None, joins: Joins | None = None) ->
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A version of a report with all that its forms are made of.
+
+    Attributes:
+        identity: whose it is; None if that is not known.
+        joins: patient's and orders' systems, the order's numbers, the procedure.
+        versions: all of the report that are known to the receiver, oldest first.
+        source: the study, for DICOM objects.
+        hl7: how the receiver wants its message.
+    """
+
+    report: SignedReport
+    identity: PatientIdentity | None
+    joins: Joins | None = None
+    versions: Sequence[SignedReport] = ()
+    source: SourceStudy | None = None
+    hl7: Hl7Options | None = None
+
+    def objects(self, forms: Collection[str]) -> tuple[OutgoingObject, ...]:
+        """Make the objects of this version in forms: the same whenever they are made.
+
+        Args:
+            forms: of `FORMATS`, `DICOM_FORMS` and `HL7_FORMS`.
+
+        Raises: InputError for an unknown form, or if a value is longer than a message may state it;
+            StateError if a DICOM object is asked for of a study that was not kept as DICOM.
+        """
+        _refuse_unknown(forms)
+        texts = [one for one in FORMATS if one in forms]
+        return (
+            *(self.text_object(self.report, form) for form in texts),
+            *self._dicom_objects([form for form in DICOM_FORMS if form in forms]),
+            *self._messages("oru" in forms),
+        )
+
+    def text_object(self, version: SignedReport, form: str) -> OutgoingObject:
+        """Make the text, JSON or FHIR of this version, or of another as it stands beside it."""
+        text = render(version, self.identity, form, self.joins, self.versions)
+        # FHIR knows one resource for all versions, the others a file each
+        return OutgoingObject(
+            name=f"{_name(version)}.{FORMATS[form]}",
+            form=form,
+            key=version.root if form == "fhir" else version.id,
+            content=text.encode(),
+        )
+
+    def _dicom_objects(self, forms: Collection[str]) -> Iterator[OutgoingObject]:
+        if not forms:
+            return
+        report = self.report
+        source = needed(self.source, "the study that DICOM objects are made of", report=report.id)
+        from medmm.delivery.dicom.objects import dicom_objects  # highdicom and reportlab
+
+        for one in dicom_objects(report, self.versions, source, forms):
+            yield OutgoingObject(
+                name=f"{_name(report)}.{one.name}.dcm",
+                form=one.reference.form,
+                key=one.reference.sop_uid,
+                content=one.content,
+            )
+
+    def _messages(self, wanted: bool) -> Iterator[OutgoingObject]:
+        if not wanted:
+            return
+        from medmm.delivery.hl7.result_message import (  # pydicom's dictionaries
+            control_id,
+            result_message,
+        )
+
+        report = self.report
+        yield OutgoingObject(
+            name=f"{_name(report)}.oru.hl7",
+            form="oru",
+            key=control_id(report),
+            content=result_message(report, self.identity, self.joins, self.versions, self.hl7),
+        )
+
+
 def write_report(
-    report: SignedReport,
-    identity: PatientIdentity | None,
-    folder: Path,
-    joins: Joins | None = None,
-    versions: Sequence[SignedReport] = (),
-    *,
-    forms: Collection[str] = tuple(FORMATS),
-    source: SourceStudy | None = None,
-    hl7: Hl7Options | None = None,
+    out: Outgoing, folder: Path, forms: Collection[str] = tuple(FORMATS)
 ) -> tuple[Path, ...]:
     """Write the report in forms into `folder`; publishing again gives the same files.
 
@@ -106,32 +179,19 @@ def write_report(
 
     Args:
         forms: of `FORMATS`, `DICOM_FORMS` and `HL7_FORMS`.
-        source: the study, for DICOM objects.
-        hl7: how the receiver wants its message.
 
-    Raises: InputError for an unknown form, if `folder` is a file, or if a value is longer than a
-        message may state it; StateError if a DICOM object is asked for of a study that was not
-        kept as DICOM; Unavailable if it can't be written.
+    Raises: as `Outgoing.objects`; InputError if `folder` is a file; Unavailable if it can't be
+        written.
     """
-    if unknown := sorted(set(forms) - {*FORMATS, *DICOM_FORMS, *HL7_FORMS}):
-        known = ", ".join((*FORMATS, *DICOM_FORMS, *HL7_FORMS))
-        raise InputError(f"no form {unknown[0]!r}", remedy=f"use one of {known}")
-    places = {
-        place: (one, format)
-        for one in (report, *(one for one in versions if one.id != report.id))
-        for format, place in _places(folder, one).items()
-        if (one is report and format in forms) or (one is not report and place.exists())
-    }
-    contents = {
-        place: render(one, identity, format, joins, versions).encode()
-        for place, (one, format) in places.items()
-    }
-    contents.update(_dicom_files(report, folder, versions, forms, source))
-    if "oru" in forms:
-        from medmm.delivery.hl7.result_message import result_message  # pydicom's dictionaries
-
-        made = result_message(report, identity, joins, versions, hl7)
-        contents[folder / f"{_name(report)}.oru.hl7"] = made
+    _refuse_unknown(forms)
+    others = [one for one in out.versions if one.id != out.report.id]
+    lying = [
+        out.text_object(one, form)
+        for one in others
+        for form, ending in FORMATS.items()
+        if (folder / f"{_name(one)}.{ending}").exists()
+    ]
+    contents = {folder / one.name: one.content for one in (*out.objects(forms), *lying)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():
@@ -149,26 +209,10 @@ def write_report(
     return tuple(contents)
 
 
-def _dicom_files(
-    report: SignedReport,
-    folder: Path,
-    versions: Sequence[SignedReport],
-    forms: Collection[str],
-    source: SourceStudy | None,
-) -> Iterator[tuple[Path, bytes]]:
-    wanted = [form for form in DICOM_FORMS if form in forms]
-    if not wanted:
-        return
-    source = needed(source, "the study that DICOM objects are made of", report=report.id)
-    from medmm.delivery.dicom.objects import dicom_objects  # highdicom and reportlab
-
-    for one in dicom_objects(report, versions, source, wanted):
-        yield folder / f"{_name(report)}.{one.name}.dcm", one.content
-
-
-def _places(folder: Path, report: SignedReport) -> dict[str, Path]:
-    """Say where the files of a version lie, by format."""
-    return {format: folder / f"{_name(report)}.{ending}" for format, ending in FORMATS.items()}
+def _refuse_unknown(forms: Collection[str]) -> None:
+    if unknown := sorted(set(forms) - {*FORMATS, *DICOM_FORMS, *HL7_FORMS}):
+        known = ", ".join((*FORMATS, *DICOM_FORMS, *HL7_FORMS))
+        raise InputError(f"no form {unknown[0]!r}", remedy=f"use one of {known}")
 
 
 def _name(report: SignedReport) -> str:

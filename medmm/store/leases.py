@@ -29,7 +29,7 @@ LEASES = tables.leases
 LEASE = sa.select(LEASES).where(
     LEASES.c.subject == sa.bindparam("of_subject"), LEASES.c.purpose == sa.bindparam("of_purpose")
 )
-REVIEW, DRAFT, ADMISSION = "review", "draft", "admission"
+REVIEW, DRAFT, ADMISSION, DELIVERY = "review", "draft", "admission", "delivery"
 WORK_S = 30.0  # how long a process's lease counts without being renewed
 BEATS = 3  # renewals in that time
 POLL_S = 0.05  # between two looks at a lease that another process holds
@@ -122,6 +122,20 @@ def drafting(connection: sa.Connection, case_id: str, at: datetime) -> Lease | N
     return lease if lease is not None and lease.holds(at) else None
 
 
+def refuse_delivering(
+    connection: sa.Connection, case_id: str, destination: str, at: datetime
+) -> None:
+    """Refuse to change what a process is sending at this time.
+
+    Raises: Unavailable if so.
+    """
+    row = _row(connection, of_delivery(case_id, destination).subject, DELIVERY)
+    if row is not None and _lease(row).holds(at):
+        raise Unavailable(
+            "a version of this report is being sent there", remedy="try again in a minute"
+        )
+
+
 def refuse_drafting(connection: sa.Connection, case_id: str, at: datetime) -> None:
     """Refuse a case that is being drafted: a decision now would fall with the earlier draft.
 
@@ -190,6 +204,11 @@ class Work:
             )
 
 
+def of_delivery(case_id: str, destination: str, holder: str = "") -> Work:
+    """Make the lease on the way of a case's report to a destination, whatever its version."""
+    return Work(f"{case_id} {destination}", DELIVERY, holder)
+
+
 @contextmanager
 def working(
     work: Work, clock: Callable[[], datetime], read: Transaction, write: Transaction
@@ -206,11 +225,35 @@ def working(
     Raises: Unavailable if the database can't be written to.
     """
     _wait(work, clock, read, write)
+    with _renewed(work, clock, read, write):
+        yield work
+
+
+@contextmanager
+def working_if_free(
+    work: Work, clock: Callable[[], datetime], read: Transaction, write: Transaction
+) -> Iterator[bool]:
+    """Hold a process's lease while the body works, as `working`, if nobody holds it now.
+
+    Yields: whether it is held; else the body has nothing to do.
+    """
+    if not write(partial(work.take, at=clock(), stale=None)):
+        yield False
+        return
+    with _renewed(work, clock, read, write):
+        yield True
+
+
+@contextmanager
+def _renewed(
+    work: Work, clock: Callable[[], datetime], read: Transaction, write: Transaction
+) -> Iterator[None]:
+    """Renew a lease that was taken while the body works, and end it if the body did not."""
     over = threading.Event()
     pulse = threading.Thread(target=_pulse, args=(work, clock, write, over), daemon=True)
     pulse.start()
     try:
-        yield work
+        yield
     finally:
         over.set()
         pulse.join()

@@ -16,6 +16,7 @@ from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.confirmation import Confirmation
 from medmm.domain.critical_result import Communication
+from medmm.domain.delivery import Delivery
 from medmm.domain.double_reading import DoubleReading, FirstReads
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import StateError
@@ -35,6 +36,7 @@ from medmm.domain.worklist import SavedFilter
 from medmm.store import (
     confirmations,
     decision_history,
+    deliveries,
     drafts,
     first_reads,
     integrity,
@@ -461,6 +463,37 @@ class Step:
         """
         saved_filters.refuse_missing(self._connection, reader, name)
         saved_filters.drop(self._connection, reader, name)
+
+    def addressed(self, case_id: str) -> frozenset[str]:
+        """Name the destinations to which any version of a case's report was addressed."""
+        return deliveries.addressed(self._connection, case_id)
+
+    def make_delivery(self, delivery: Delivery) -> None:
+        """Keep a delivery that begins."""
+        deliveries.make(self._connection, delivery)
+
+    def delivery(self, number: int) -> Delivery:
+        """Read a delivery.
+
+        Raises: InputError if there is none of this number.
+        """
+        return deliveries.named(self._connection, number)
+
+    def save_delivery(self, before: Delivery, after: Delivery) -> None:
+        """Keep where a delivery stands now.
+
+        Raises: StateError if it is not any more as `before` says.
+        """
+        deliveries.save(self._connection, before, after)
+
+    def refuse_overtaken(self, delivery: Delivery, at: datetime) -> None:
+        """Refuse to put back a version that a later one overtook, or may be overtaking now.
+
+        Raises: StateError as `deliveries.refuse_overtaken`; Unavailable while one is being sent.
+        """
+        case_id, destination = delivery.case_id, delivery.destination
+        leases.refuse_delivering(self._connection, case_id, destination, at)
+        deliveries.refuse_overtaken(self._connection, delivery)
 
     def end(self, work: leases.Work) -> None:
         """End a process's lease with what it was held for.

@@ -16,6 +16,7 @@ from medmm.audit import log
 from medmm.audit.head import HeadFile, HeadSigner, TreeHead
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditTrail, AuditVerification
 from medmm.domain.clock import Clock, utc_now
+from medmm.domain.delivery import Delivery, DeliveryFilter
 from medmm.domain.double_reading import DoubleReading, FirstReads
 from medmm.domain.draft_version import DraftVersion
 from medmm.domain.errors import ConfigError, StateError
@@ -35,6 +36,7 @@ from medmm.domain.unfinished_text import UnfinishedText
 from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page, SavedFilter, Worklist
 from medmm.store import (
     audit_trail,
+    deliveries,
     drafts,
     failpoint,
     files,
@@ -241,6 +243,35 @@ class Store:
         """
         self.refuse_read_only()
         return leases.working(leases.Work(subject, purpose, holder), clock, self._read, self._write)
+
+    def delivering(
+        self, case_id: str, destination: str, holder: str, clock: Clock
+    ) -> AbstractContextManager[leases.Work | None]:
+        """Hold a process's lease on the way of a case's report to a destination.
+
+        Yields: the lease; None while another process holds it.
+        """
+        self.refuse_read_only()
+        return self._delivering(leases.of_delivery(case_id, destination, holder), clock)
+
+    @contextmanager
+    def _delivering(self, work: leases.Work, clock: Clock) -> Iterator[leases.Work | None]:
+        with leases.working_if_free(work, clock, self._read, self._write) as held:
+            yield work if held else None
+
+    def next_delivery(
+        self, destinations: Collection[str], at: datetime, passed: Collection[int] = ()
+    ) -> Delivery | None:
+        """Find the delivery that is to be tried next; see `deliveries.next_due`."""
+        return self._read(lambda c: deliveries.next_due(c, destinations, at, passed))
+
+    def deliveries(self, wanted: DeliveryFilter) -> tuple[Delivery, ...]:
+        """Read deliveries, the newest first."""
+        return self._read(lambda c: deliveries.listed(c, wanted))
+
+    def versions_arrived(self, case_id: str, destination: str) -> frozenset[str]:
+        """Name by id the versions of a case's report that have arrived at a destination."""
+        return self._read(lambda c: deliveries.versions_arrived(c, case_id, destination))
 
     def drafting(self, case_id: str, at: datetime) -> Lease | None:
         """Find the lease of the process that drafts a case at this time."""

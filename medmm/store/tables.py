@@ -226,6 +226,27 @@ reports = sa.Table(
     sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), nullable=False, index=True),
     sa.Column("body", sa.JSON, nullable=False),
 )
+deliveries = sa.Table(  # reports on their way, in medmm.store.deliveries; times sort as text
+    "delivery",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("report_id", sa.Text, sa.ForeignKey("report.id"), nullable=False),
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("urgent", sa.Boolean, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("since", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due", sa.Text),  # None if it is not tried any more
+    sa.Column("tried_at", sa.Text),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),  # may name a patient, and so stands here alone
+    sa.UniqueConstraint("report_id", "destination", name="uq_delivery_report_destination"),
+    sa.Index("ix_delivery_case", "case_id", "destination", "version"),
+    sa.Index("ix_delivery_state", "state", "destination", "due"),
+    sa.Index("ix_delivery_tried", "destination", "tried_at"),
+)
 shadow_readings = sa.Table(
     "shadow_reading",
     metadata,

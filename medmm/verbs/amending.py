@@ -12,7 +12,7 @@ from medmm import review
 from medmm.domain.codec import to_json
 from medmm.domain.report import CaseFile, Decision, SignedReport
 from medmm.domain.shown import Shown
-from medmm.verbs import showing
+from medmm.verbs import outbox, showing
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.deciding import as_it_stands, marks
 from medmm.verbs.house import House
@@ -114,7 +114,7 @@ def _replaced(
         step.unclaim(case_id)
         step.save_decisions(case_id, file.decisions, expected=before.decisions)
         step.set_state(case_id, review.advance(before.state, act), expected=before.state)
-        step.save_report(report, decisions=file.decisions)
+        sent_to = outbox.keep_report(house, step, report, before.versions, file.decisions)
         step.cover_identity(report.patient_key)
         call.done(
             step,
@@ -124,5 +124,6 @@ def _replaced(
             kind=report.kind.value,
             replaces=report.replaces,
             **marked,
+            **sent_to,
         )
     return report

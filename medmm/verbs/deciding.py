@@ -19,7 +19,7 @@ from medmm.domain.report import (
     SignedStatement,
 )
 from medmm.domain.shown import Shown
-from medmm.verbs import first_reads, showing
+from medmm.verbs import first_reads, outbox, showing
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
@@ -188,11 +188,11 @@ def sign(
         reads = first_reads.independent_reads(step, case_id)
         report = review.adjudicated(report, reads)
         step.set_state(case_id, state, expected=file.state)
-        step.save_report(report, decisions=file.decisions)
+        sent_to = outbox.keep_report(house, step, report, (), file.decisions)
         step.save_reviewed(reviewed)
         step.cover_identity(report.patient_key)
         read_by = {"read_by": " ".join(one.by.id for one in reads)} if reads else {}
-        call.done(step, report, case_id, "done", **read_by)
+        call.done(step, report, case_id, "done", **read_by, **sent_to)
     return report
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from medmm import delivery, imaging, models
+from medmm.config import Hl7Entry
 from medmm.domain.codec import from_json
 from medmm.domain.printed_report import Printed
 from medmm.domain.procedures import procedure_of
@@ -34,18 +35,9 @@ def publish(
 ) -> tuple[Path, ...]:
     """Write a signed report into a folder; see `Assistant.publish`."""
     printed = house.store.printed(report_id)
-    report, joins = printed.report, delivery.Joins.of(printed, house.settings.identifiers.systems())
-    source = _source(house, printed) if set(forms) & set(delivery.DICOM_FORMS) else None
-    written = delivery.write_report(
-        report,
-        printed.identity,
-        Path(to),
-        joins,
-        printed.versions,
-        forms=forms,
-        source=source,
-        hl7=_hl7_options(house),
-    )
+    report = printed.report
+    out = outgoing(house, printed, forms, house.settings.hl7)
+    written = delivery.write_report(out, Path(to), forms)
     other = set(forms) - set(delivery.FORMATS)
     said = {"forms": ",".join(sorted(set(forms)))} if other else {}
     with house.store.step() as step:
@@ -73,8 +65,21 @@ def render(house: House, call: VerbCall, report_id: str, form: str) -> str:
     return delivery.render(printed.report, printed.identity, form, joins, printed.versions)
 
 
-def _hl7_options(house: House) -> delivery.Hl7Options:
-    said = house.settings.hl7
+def outgoing(
+    house: House, printed: Printed, forms: Collection[str], hl7: Hl7Entry
+) -> delivery.Outgoing:
+    """Resolve what the forms of a report are made of: joins, and for DICOM the study."""
+    return delivery.Outgoing(
+        report=printed.report,
+        identity=printed.identity,
+        joins=delivery.Joins.of(printed, house.settings.identifiers.systems()),
+        versions=printed.versions,
+        source=_source(house, printed) if set(forms) & set(delivery.DICOM_FORMS) else None,
+        hl7=_hl7_options(hl7),
+    )
+
+
+def _hl7_options(said: Hl7Entry) -> delivery.Hl7Options:
     return delivery.Hl7Options(
         sending_application=said.sending_application,
         sending_facility=said.sending_facility or "",

@@ -325,6 +325,7 @@ def test_a_study_of_an_earlier_release_grows_too(tmp_path: Path) -> None:
             "reviewed_case",
             "first_read",
             "double_reading",
+            "delivery",
         )
         for table in later:  # what later releases brought
             connection.execute(f"DROP TABLE {table}")

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from medmm import Assistant
 from medmm.config import ReaderEntry, Settings
-from medmm.delivery import write_report
+from medmm.delivery import Outgoing, write_report
 from medmm.domain.errors import InputError, MedmmError, Unavailable
 from medmm.domain.report import Accept, Edit, Reader
 from medmm.domain.study import NotEvaluable, Study
@@ -232,7 +232,8 @@ def test_masks_and_pages_of_released_films_lie_where_they_were_asked_for(
 def test_a_report_of_any_id_is_written_into_its_folder(house: House) -> None:
     for name, text in ESCAPES.items():
         try:
-            written = write_report(make_signed_report(id=text), None, house.out)
+            out = Outgoing(report=make_signed_report(id=text), identity=None)
+            written = write_report(out, house.out)
         except Unavailable:
             assert (
                 name == "long"

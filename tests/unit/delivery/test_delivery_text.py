@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from medmm import __version__
-from medmm.delivery import render, report_json, report_text, write_report
+from medmm.delivery import Outgoing, render, report_json, report_text, write_report
 from medmm.domain.codec import from_json
 from medmm.domain.draft import Section
 from medmm.domain.errors import InputError
@@ -70,9 +70,9 @@ def test_json_gives_the_report_back() -> None:
 
 
 def test_files_are_the_same_when_published_twice_and_stay_in_their_folder(tmp_path: Path) -> None:
-    report = make_signed_report(id="../../x\x00y")
-    first = {path: path.read_bytes() for path in write_report(report, IDENTITY, tmp_path / "out")}
-    second = {path: path.read_bytes() for path in write_report(report, IDENTITY, tmp_path / "out")}
+    out = Outgoing(report=make_signed_report(id="../../x\x00y"), identity=IDENTITY)
+    first = {path: path.read_bytes() for path in write_report(out, tmp_path / "out")}
+    second = {path: path.read_bytes() for path in write_report(out, tmp_path / "out")}
     assert first == second
     assert {path.parent for path in first} == {tmp_path / "out"}
     assert sorted(tmp_path.rglob("*")) == sorted([tmp_path / "out", *first])
@@ -83,6 +83,6 @@ def test_a_file_in_place_of_the_folder_and_an_unknown_format_are_input_errors(
 ) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="no folder"):
-        write_report(make_signed_report(), None, tmp_path / "file")
+        write_report(Outgoing(report=make_signed_report(), identity=None), tmp_path / "file")
     with pytest.raises(InputError, match="no format"):
         render(make_signed_report(), None, "xml")

@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from medmm.delivery import render, report_bundle, report_json, report_text, write_report
+from medmm.delivery import (
+    Outgoing,
+    render,
+    report_bundle,
+    report_json,
+    report_text,
+    write_report,
+)
 from medmm.domain.draft import Assertion, ReaderEvidence, Section
 from medmm.domain.report import Reader, SignedReport, SignedStatement
 from medmm.domain.report_kind import ReportKind
@@ -339,16 +346,20 @@ def test_every_reference_of_a_later_version_points_into_its_bundle() -> None:
 # ---- files ----------------------------------------------------------------------------------------------
 
 
+def outgoing(report: SignedReport, versions: Sequence[SignedReport]) -> Outgoing:
+    return Outgoing(report=report, identity=IDENTITY, versions=versions)
+
+
 def test_publishing_a_later_version_marks_the_files_of_earlier_ones(tmp_path: Path) -> None:
-    first = write_report(FIRST, IDENTITY, tmp_path, versions=CHAIN[:1])
+    first = write_report(outgoing(FIRST, CHAIN[:1]), tmp_path)
     assert first[0].read_text() == text_of(FIRST)
-    written = write_report(ADDED, IDENTITY, tmp_path, versions=CHAIN[:3])
+    written = write_report(outgoing(ADDED, CHAIN[:3]), tmp_path)
     assert set(first) < set(written)
     assert len(written) == 6, "of the second version none lie there"
     assert first[0].read_text() == text_of(FIRST, *CHAIN[:3])
     assert json.loads(first[1].read_text())["replaced_by"] == ADDED.id
     assert first[2].read_text() == (tmp_path / "report-3.fhir.json").read_text()
-    again = write_report(FIRST, IDENTITY, tmp_path, versions=CHAIN)
+    again = write_report(outgoing(FIRST, CHAIN), tmp_path)
     assert first[0].read_text().startswith("RADIOLOGY REPORT: WITHDRAWN")
     assert set(again) == set(written)
     assert "NOT VALID" not in (tmp_path / "report-3.txt").read_text().splitlines()[0]

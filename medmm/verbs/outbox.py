@@ -1,0 +1,221 @@
+"""Signed reports on their way: addressed with the signature, sent one by one, put back by a person.
+
+A delivery is kept in the step that keeps its version. It is sent outside of any step, so that a
+process may die between sending and saying so: then the same objects are sent again under the same
+keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+
+from medmm import delivery
+from medmm.config import Destination
+from medmm.domain.audit_event import AuditEvent
+from medmm.domain.delivery import Delivery, DeliveryFilter, DeliveryState
+from medmm.domain.draft import CLAIMS
+from medmm.domain.errors import ConfigError, InputError, IntegrityError, MedmmError, StateError
+from medmm.domain.report import Decision, SignedReport
+from medmm.domain.roles import may
+from medmm.domain.suspicion import OwnWords
+from medmm.domain.transmission import Outcome, OutgoingObject, Transmission
+from medmm.store import Step
+from medmm.verbs.calls import VerbCall
+from medmm.verbs.house import House
+from medmm.verbs.publishing import outgoing
+from medmm.verbs.senders import sender_of
+from medmm.verbs.verb import By, kept, look, verb
+
+OUTCOMES = {Outcome.ARRIVED: "done", Outcome.REFUSED: "refused", Outcome.POSTPONED: "failed"}
+LIST = "deliveries"  # the subject of looks at several cases
+
+
+def keep_report(
+    house: House,
+    step: Step,
+    report: SignedReport,
+    earlier: Sequence[SignedReport],
+    decisions: tuple[Decision, ...],
+) -> dict[str, str]:
+    """Keep a version of a report in its step, addressed to the destinations that get it.
+
+    Returns: details of the entry, which name those destinations; {} if there are none.
+    """
+    step.save_report(report, decisions=decisions)
+    versions = (*earlier, report)
+    before = step.addressed(report.case_id)
+    to = [
+        one
+        for one in house.settings.destinations
+        if one.name in before or _is_wanted(one, versions)
+    ]
+    for one in to:
+        urgent = one.critical_first and any(s.critical for v in versions for s in v.statements)
+        step.make_delivery(
+            Delivery.of(
+                report.id, report.case_id, report.version, one.name, urgent, report.signed_at
+            )
+        )
+    return {"destinations": " ".join(one.name for one in to)} if to else {}
+
+
+def _is_wanted(destination: Destination, versions: Sequence[SignedReport]) -> bool:
+    """Tell whether a destination gets a report, by what any version of it says."""
+    modalities = {one.value for one in destination.modalities}
+    if modalities and versions[-1].study.modality not in modalities:
+        return False
+    said = {finding for version in versions for finding in _findings(version)}
+    return not destination.findings or bool(said & set(destination.findings))
+
+
+def _findings(report: SignedReport) -> Iterator[str]:
+    """Yield what a report states or suspects, by its codes and by its readers' own words."""
+    for one in report.statements:
+        if one.finding is not None and one.assertion in CLAIMS:
+            yield one.finding
+        if one.drafted_text is not None or one.author is not None:
+            yield from OwnWords(statement_id=one.id, text=one.text).claims
+
+
+def deliver(house: House, by: By | None, destination: str | None) -> Iterator[Delivery]:
+    """Send what is due, each a call with its entry; see `Assistant.deliver`."""
+    passed: set[int] = set()
+    while True:
+        with house.calls.call("deliver", by) as call:
+            to = _destinations(house, destination)
+            found = house.store.next_delivery(to, house.clock(), passed)
+            if found is None:
+                return
+            after = _tried(house, call, found, to, passed)
+        if after is None:
+            passed.add(found.number)
+        else:
+            yield after
+
+
+def _destinations(house: House, name: str | None) -> dict[str, Destination]:
+    """Find where is sent to: to all destinations, or to the one of this name."""
+    to = {one.name: one for one in house.settings.destinations}
+    if not to:
+        raise ConfigError(
+            "the settings name no destination",
+            remedy="name one under `destinations` (docs/delivering.md)",
+        )
+    if name is None:
+        return to
+    if name not in to:
+        raise InputError(f"no destination is named {name!r}", remedy=f"use one of {', '.join(to)}")
+    return {name: to[name]}
+
+
+def _tried(
+    house: House,
+    call: VerbCall,
+    found: Delivery,
+    to: dict[str, Destination],
+    passed: Collection[int],
+) -> Delivery | None:
+    """Try a delivery; None if another process has it in hand."""
+    holder, clock = call.actor.id, house.clock
+    with house.store.delivering(found.case_id, found.destination, holder, clock) as work:
+        # What was due when it was looked for may have been sent by who held the lease until now
+        if work is None or house.store.next_delivery([found.destination], clock(), passed) != found:
+            return None
+        destination = to[found.destination]
+        sent = _sent(house, found, destination)
+        after = found.after(sent, clock(), destination.give_up)
+        try:
+            with house.store.step() as step:
+                step.end(work)
+                step.save_delivery(found, after)
+                call.done(
+                    step, None, found.case_id, OUTCOMES[sent.outcome], **_told(after, sent.code)
+                )
+        except StateError:  # another took over, since this process was not heard of
+            return None
+        return after
+
+
+def _told(after: Delivery, code: str) -> dict[str, object]:
+    """Say in the entry what was tried; never the reason, which may name a patient."""
+    given_up = {"given_up": "yes"} if after.state is DeliveryState.DEAD else {}
+    return {
+        "of_report": after.report_id,
+        "version": after.version,
+        "destination": after.destination,
+        "attempt": after.attempts,
+        "code": code,
+        **given_up,
+    }
+
+
+def _sent(house: House, found: Delivery, destination: Destination) -> Transmission:
+    """Make the objects of a delivery and send them.
+
+    What can't be made is refused, so that it holds up no other.
+    """
+    try:
+        objects = _objects(house, found, destination)
+    except (InputError, StateError, IntegrityError) as error:
+        return _failed(error, Outcome.REFUSED)
+    if not objects:
+        return Transmission(outcome=Outcome.ARRIVED, code="nothing to send")
+    try:
+        return sender_of(destination).send(objects)
+    except ConfigError as error:
+        return _failed(error, Outcome.POSTPONED)
+
+
+def _failed(error: MedmmError, outcome: Outcome) -> Transmission:
+    return Transmission(outcome=outcome, code=type(error).__name__, reason=str(error))
+
+
+def _objects(house: House, found: Delivery, destination: Destination) -> tuple[OutgoingObject, ...]:
+    """Make the objects of a version as it was when it counted, so that they never change.
+
+    Into a folder go the files of earlier versions too, which say now that they were replaced.
+    """
+    printed = house.store.printed(found.report_id)
+    up_to = tuple(one for one in printed.versions if one.version <= found.version)
+    own = getattr(destination, "hl7", None)
+    hl7 = house.settings.hl7 if own is None else own
+    out = outgoing(house, replace(printed, versions=up_to), destination.forms, hl7)
+    objects = out.objects(destination.forms)
+    if destination.kind != "folder":
+        return objects
+    there = house.store.versions_arrived(found.case_id, found.destination)
+    texts = [form for form in delivery.FORMATS if form in destination.forms]
+    replaced = [one for one in up_to[:-1] if one.id in there]
+    return (*objects, *(out.text_object(one, form) for one in replaced for form in texts))
+
+
+@verb("retry_delivery", kept(Delivery), request=lambda house, number: {"delivery": number})
+def retry_delivery(house: House, call: VerbCall, number: int) -> Delivery:
+    """Put back what was given up; see `Assistant.retry_delivery`."""
+    with house.store.step() as step:
+        found, at = step.delivery(number), house.clock()
+        again = found.again(at)
+        step.refuse_overtaken(found, at)
+        step.save_delivery(found, again)
+        call.done(
+            step,
+            again,
+            found.case_id,
+            of_report=found.report_id,
+            version=found.version,
+            destination=found.destination,
+        )
+    return again
+
+
+@look("deliveries", lambda wanted: wanted.case_id or LIST)
+def deliveries(house: House, call: VerbCall, wanted: DeliveryFilter) -> tuple[Delivery, ...]:
+    """List deliveries; see `Assistant.deliveries`."""
+    found = house.store.deliveries(wanted)
+    call.seen = {"deliveries": len(found)}
+    if not may("identity", call.actor):
+        return tuple(replace(one, reason="") for one in found)
+    if reasons := sorted({one.case_id for one in found if one.reason}):
+        call.seen["reasons_of"] = " ".join(reasons)
+    return found
