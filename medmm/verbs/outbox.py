@@ -1,4 +1,4 @@
-"""Signed reports on their way: addressed with the signature, sent one by one, put back by a person.
+"""Signed reports on their way: addressed with the signature, sent, put back by a person.
 
 A delivery is kept in the step that keeps its version. It is sent outside of any step, so that a
 process may die between sending and saying so: then the same objects are sent again under the same
@@ -7,12 +7,11 @@ keys.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from medmm import delivery
 from medmm.config import Destination
-from medmm.domain.audit_event import AuditEvent
 from medmm.domain.delivery import Delivery, DeliveryFilter, DeliveryState
 from medmm.domain.draft import CLAIMS
 from medmm.domain.errors import ConfigError, InputError, IntegrityError, MedmmError, StateError
@@ -24,7 +23,7 @@ from medmm.store import Step
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.publishing import outgoing
-from medmm.verbs.senders import sender_of
+from medmm.verbs.senders import Sender, sender_of
 from medmm.verbs.verb import By, kept, look, verb
 
 OUTCOMES = {Outcome.ARRIVED: "done", Outcome.REFUSED: "refused", Outcome.POSTPONED: "failed"}
@@ -80,16 +79,16 @@ def _findings(report: SignedReport) -> Iterator[str]:
 
 def deliver(house: House, by: By | None, destination: str | None) -> Iterator[Delivery]:
     """Send what is due, each a call with its entry; see `Assistant.deliver`."""
-    passed: set[int] = set()
+    here = _Round(house)
     while True:
         with house.calls.call("deliver", by) as call:
             to = _destinations(house, destination)
-            found = house.store.next_delivery(to, house.clock(), passed)
+            found = house.store.next_delivery(to, house.clock(), here.passed)
             if found is None:
                 return
-            after = _tried(house, call, found, to, passed)
+            after = here.tried(call, found, to[found.destination])
         if after is None:
-            passed.add(found.number)
+            here.passed.add(found.number)
         else:
             yield after
 
@@ -109,35 +108,58 @@ def _destinations(house: House, name: str | None) -> dict[str, Destination]:
     return {name: to[name]}
 
 
-def _tried(
-    house: House,
-    call: VerbCall,
-    found: Delivery,
-    to: dict[str, Destination],
-    passed: Collection[int],
-) -> Delivery | None:
-    """Try a delivery; None if another process has it in hand."""
-    holder, clock = call.actor.id, house.clock
-    with house.store.delivering(found.case_id, found.destination, holder, clock) as work:
-        # What was due when it was looked for may have been sent by who held the lease until now
-        if work is None or house.store.next_delivery([found.destination], clock(), passed) != found:
-            return None
-        destination = to[found.destination]
-        sent = _sent(house, found, destination)
-        after = found.after(sent, clock(), destination.give_up)
+@dataclass(slots=True)
+class _Round:
+    """One time of going through what is due.
+
+    Attributes:
+        passed: numbers of deliveries that another process has in hand.
+        senders: those that were used, by the names of their destinations; each may keep a token.
+    """
+
+    house: House
+    passed: set[int] = field(default_factory=set)
+    senders: dict[str, Sender] = field(default_factory=dict)
+
+    def tried(self, call: VerbCall, found: Delivery, to: Destination) -> Delivery | None:
+        """Try a delivery; None if another process has it in hand."""
+        store, clock = self.house.store, self.house.clock
+        with store.delivering(found.case_id, to.name, call.actor.id, clock) as work:
+            # Who held the lease until now may have sent what was due a moment ago
+            if work is None or store.next_delivery([to.name], clock(), self.passed) != found:
+                return None
+            sent = self._sent(found, to)
+            after = found.after(sent, clock(), to.give_up)
+            try:
+                with store.step() as step:
+                    step.end(work)
+                    step.save_delivery(found, after)
+                    outcome = OUTCOMES[sent.outcome]
+                    call.done(step, None, found.case_id, outcome, **_told(after))
+            except StateError:  # another took over, since this process was not heard of
+                return None
+            return after
+
+    def _sent(self, found: Delivery, to: Destination) -> Transmission:
+        """Make the objects of a delivery and send them.
+
+        What can't be made is refused, so that it holds up no other.
+        """
         try:
-            with house.store.step() as step:
-                step.end(work)
-                step.save_delivery(found, after)
-                call.done(
-                    step, None, found.case_id, OUTCOMES[sent.outcome], **_told(after, sent.code)
-                )
-        except StateError:  # another took over, since this process was not heard of
-            return None
-        return after
+            objects = _objects(self.house, found, to)
+        except (InputError, StateError, IntegrityError) as error:
+            return _failed(error, Outcome.REFUSED)
+        if not objects:
+            return Transmission(outcome=Outcome.ARRIVED, code="nothing to send")
+        try:
+            if to.name not in self.senders:
+                self.senders[to.name] = sender_of(to)
+            return self.senders[to.name].send(objects)
+        except ConfigError as error:
+            return _failed(error, Outcome.POSTPONED)
 
 
-def _told(after: Delivery, code: str) -> dict[str, object]:
+def _told(after: Delivery) -> dict[str, object]:
     """Say in the entry what was tried; never the reason, which may name a patient."""
     given_up = {"given_up": "yes"} if after.state is DeliveryState.DEAD else {}
     return {
@@ -145,26 +167,9 @@ def _told(after: Delivery, code: str) -> dict[str, object]:
         "version": after.version,
         "destination": after.destination,
         "attempt": after.attempts,
-        "code": code,
+        "code": after.code,
         **given_up,
     }
-
-
-def _sent(house: House, found: Delivery, destination: Destination) -> Transmission:
-    """Make the objects of a delivery and send them.
-
-    What can't be made is refused, so that it holds up no other.
-    """
-    try:
-        objects = _objects(house, found, destination)
-    except (InputError, StateError, IntegrityError) as error:
-        return _failed(error, Outcome.REFUSED)
-    if not objects:
-        return Transmission(outcome=Outcome.ARRIVED, code="nothing to send")
-    try:
-        return sender_of(destination).send(objects)
-    except ConfigError as error:
-        return _failed(error, Outcome.POSTPONED)
 
 
 def _failed(error: MedmmError, outcome: Outcome) -> Transmission:

@@ -1,4 +1,4 @@
-"""Messages to one receiver over MLLP, and what its acknowledgements mean for the next attempt."""
+"""Messages to one receiver over MLLP, and what its acknowledgements mean."""
 
 from __future__ import annotations
 

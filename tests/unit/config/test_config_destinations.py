@@ -37,10 +37,13 @@ destinations:
     hl7: {retraction: D}
 """
     archive, ehr = load_settings(written(tmp_path, text)).destinations
-    assert isinstance(archive, FolderEntry) and archive.path == Path("/srv/reports")
-    assert isinstance(ehr, MllpEntry) and ehr.forms == ("oru",)
+    assert isinstance(archive, FolderEntry)
+    assert archive.path == Path("/srv/reports")
+    assert isinstance(ehr, MllpEntry)
+    assert ehr.forms == ("oru",)
     assert (ehr.modalities, ehr.findings) == ((Modality.RADIOGRAPH,), ("Pneumothorax",))
-    assert ehr.hl7 is not None and ehr.hl7.retraction == "D"
+    assert ehr.hl7 is not None
+    assert ehr.hl7.retraction == "D"
 
 
 def test_without_settings_nothing_is_sent_anywhere() -> None:
