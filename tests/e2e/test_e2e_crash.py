@@ -67,6 +67,7 @@ LOOKS = {
     "recall_list",
     "audit_trail",
     "first_reads",
+    "deliveries",
 }
 ELSEWHERE = {
     "add_model",
@@ -77,9 +78,11 @@ ELSEWHERE = {
     "shadow_model",
     "keep_unfinished",
     "confirm",
+    "deliver",
+    "retry_delivery",
 }  # their deaths: tests/unit/models/test_models_installed_models.py, decision 15; a probe changes the log alone;
 # of what persons decide on models: test_e2e_acceptance.py; what is being typed makes no entry, so no step;
-# a confirmation is asked for anew
+# a confirmation is asked for anew; of sending: test_e2e_delivering.py
 
 
 def test_no_verb_and_no_commit_point_is_forgotten() -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -18,6 +15,7 @@ from medmm.doors.dicom.admissions import POLL_S, Admissions
 from medmm.doors.dicom.receiver import Receiver, Tell
 from medmm.doors.dicom.spool import Spool
 from medmm.doors.session import plain, write_json
+from medmm.doors.stopping import Signalled, signals
 
 if TYPE_CHECKING:
     from medmm.assistant import Assistant
@@ -91,7 +89,7 @@ def listen_until_stopped(
     Raises: ConfigError if the settings let nobody in, or address or spool can't be used.
     """
     stopping = threading.Event() if stopping is None else stopping
-    with opened_spool(assistant) as spool, _signals() as signalled:
+    with opened_spool(assistant) as spool, signals() as signalled:
         listen = assistant.settings.listen
         receiver = Receiver(listen, spool, assistant.sop_classes, tell)
         admissions = Admissions(assistant, listen, spool, tell)
@@ -110,41 +108,9 @@ def listen_until_stopped(
         tell("stopped", **receiver.counted, waiting=spool.waiting())
 
 
-@dataclass(slots=True)
-class Signalled:
-    """Whether a signal asked for the end.
-
-    A signal's handler runs in the midst of whatever the main thread does, which may hold the lock
-    of an event: it may set no event, and sets this.
-    """
-
-    asked: bool = False
-
-
 def _close_when(stopping: threading.Event, signalled: Signalled, receiver: Receiver) -> None:
     """Close as soon as it is asked for, be a draft under way or not."""
     while not stopping.wait(POLL_S):
         if signalled.asked:
             stopping.set()
     receiver.stop()
-
-
-@contextmanager
-def _signals() -> Iterator[Signalled]:
-    """Let the first SIGTERM or SIGINT ask for the end, and the second end the process at once."""
-    signalled = Signalled()
-    if threading.current_thread() is not threading.main_thread():
-        yield signalled
-        return
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        signalled.asked = True
-        for one in before:
-            signal.signal(one, signal.SIG_DFL)
-
-    before = {one: signal.signal(one, ask) for one in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield signalled
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)

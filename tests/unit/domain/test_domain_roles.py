@@ -30,6 +30,8 @@ NEVER = {
     "release": set(ROLES) - {"reader", "attending"},
     "decide": set(ROLES) - PHYSICIANS,
     "publish": {"resident", "technologist", "auditor", "administrator", "nobody"},
+    "deliver": {"resident", "technologist", "auditor", "nobody"},
+    "retry_delivery": {"resident", "technologist", "auditor", "service", "nobody"},
     "identity": {"auditor", "administrator", "service", "nobody"},
 }
 
