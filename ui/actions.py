@@ -11,6 +11,7 @@ from medmm.domain.errors import MedmmError
 from ui import left_page, presenter
 
 FAILED = "failed"
+WAYS, DEAD_LETTERS = "ways", "dead letters"  # where the open report went; all that was given up
 WENT = "went"  # whether this session has acted, or came to its case by itself
 
 
@@ -42,6 +43,8 @@ def forget() -> None:
         "signing",
         "amending",
         "report_of",
+        WAYS,
+        DEAD_LETTERS,
     ):
         st.session_state.pop(name, None)
 

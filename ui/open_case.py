@@ -20,7 +20,7 @@ from medmm.domain.report import CaseFile, CaseState, Reader
 from medmm.domain.roles import may
 from medmm.domain.shown import Shown
 from medmm.presentation.case_view import CaseView, case_view
-from ui.actions import FAILED, WENT
+from ui.actions import FAILED, WAYS, WENT
 from ui.desk import Desk
 from ui.presenter import held_words
 
@@ -37,6 +37,7 @@ OF_A_CASE = (
     "signing",
     "amending",
     "report_of",
+    WAYS,
     "events",
     "viewer",
     "beside",

@@ -16,6 +16,7 @@ from medmm.presentation.worklist_view import worklist_line
 from ui import audit_view
 from ui.actions import told
 from ui.audit_view import moment
+from ui.deliveries import show_dead_letters
 from ui.desk import Desk
 from ui.presenter import inert, one_line
 
@@ -31,6 +32,7 @@ def show_audit(desk: Desk) -> None:
     st.markdown("### Audit")
     with told():
         show_log(desk)
+        show_dead_letters(desk)
         case_id = chosen_case(desk)
         if case_id:
             show_case_events(desk, case_id)

@@ -16,6 +16,7 @@ from medmm.domain.worklist import ALL_CASES
 from medmm.presentation import opinion_words
 from ui import (
     chart,
+    deliveries,
     dictation,
     images,
     open_case,
@@ -194,6 +195,7 @@ def show_panel(desk: Desk, case: OpenCase, rows: tuple[sentences.SentenceRow, ..
             modes.show_blind_first(desk, case.file)
         elif case.file.report is not None:
             signing.show_report(desk, case)
+            deliveries.show_ways(desk, case)
             show_versions(desk.assistant, case.file, case.file.report, desk.reader, case.identity)
         else:
             show_draft(desk, case, rows)

@@ -88,19 +88,17 @@ def deliveries(
 
 
 def _table(found: Sequence[Delivery]) -> Table:
+    from medmm.presentation.delivery_words import standing
+
     table = new_table("id", "report and destination", "how it stands")
     # an id that is folded can't be copied
     table.columns[1].min_width = max(len(one.report_id) for one in found)
     for one in found:
-        due = f"due {one.due:%Y-%m-%d %H:%M} UTC" if one.due else ""
-        tried = f"tried {one.tried_at:%Y-%m-%d %H:%M} UTC" if one.tried_at else ""
-        attempts = f"attempt {one.attempts}" if one.attempts else ""
-        standing = " ".join(filter(None, (one.state.value, one.code)))
         add_row(
             table,
             str(one.number),
             f"{one.report_id}\nversion {one.version} of {one.case_id}\nto {one.destination}",
-            "\n".join(filter(None, (standing, attempts, tried, due, one.reason))),
+            "\n".join(standing(one)),
         )
     return table
 

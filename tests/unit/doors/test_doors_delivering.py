@@ -88,7 +88,7 @@ def test_a_report_of_an_earlier_release_goes_nowhere_and_its_next_version_to_all
     assert "Told to the ward." in written.read_text()
     assert len(peer.came) == 1
     shown = run("deliveries", "--destination", "ehr").output
-    assert "sent MSA AA" in shown
+    assert "arrived, MSA AA" in shown
     (listed,) = lines(run("deliveries", "--destination", "box", "--json"))
     assert (listed["state"], listed["code"], listed["case_id"]) == ("sent", "written", CASE)
 
