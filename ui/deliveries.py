@@ -1,4 +1,4 @@
-"""Where the versions of a report went, and what was given up, with the way to try it again."""
+"""Where the versions of a report went, and what was given up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A version of a signed report on its way to a destination: where it stands, and what is next."""
+"""A version of a signed report on its way to a destination, and what is next."""
 
 from __future__ import annotations
 

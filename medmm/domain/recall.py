@@ -20,7 +20,7 @@ class RecalledCase:
             that words drafts, all that it claims.
         report_id: of the report that counts; None if it is not signed.
         report_rests: whether that report names the version among its models.
-        published_at: when this installation last wrote the report into a folder, by the log; other
+        published_at: when the report last went into a folder or to a destination, by the log; other
             ways out are not known here.
     """
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from medmm.domain.delivery import Delivery, DeliveryState
-from medmm.domain.errors import InputError, Unavailable, exit_code, exit_code_of_several
+from medmm.domain.errors import EXIT_CODES, InputError, Unavailable, exit_code_of_several
 from medmm.doors.session import plain, write_json
 from medmm.doors.stopping import signals
 
@@ -22,8 +22,8 @@ STEP_S = 0.2  # between two looks at whether a signal came
 Tell = Callable[[dict[str, Any]], None]
 CODES = {
     DeliveryState.SENT: 0,
-    DeliveryState.WAITING: exit_code(Unavailable("", remedy="")),
-    DeliveryState.DEAD: exit_code(InputError("", remedy="")),
+    DeliveryState.WAITING: EXIT_CODES[Unavailable],
+    DeliveryState.DEAD: EXIT_CODES[InputError],
 }
 
 

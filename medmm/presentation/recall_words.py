@@ -61,6 +61,6 @@ def recall_summary(found: RecallList) -> str:
     published = sum(one.published_at is not None for one in found.cases)
     return (
         f"{len(found.cases)} of {found.looked_at} drafted cases rest on {found.model.name} "
-        f"{found.model.manifest_sha256[:12]}: {signed} signed, {published} published to a folder, "
+        f"{found.model.manifest_sha256[:12]}: {signed} signed, {published} given out, "
         f"{len(found.cases) - signed} not signed."
     )

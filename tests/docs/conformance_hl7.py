@@ -158,7 +158,7 @@ def mllp_md() -> str:
     return (
         "\n### MLLP\n\n`medmm.delivery.hl7.mllp.send` sends one message on a connection of its own and waits for the acknowledgement whose "
         "MSA-2 is its MSH-10. It reads whole frames, however the network cuts them, passes over acknowledgements of other messages, and "
-        f"gives up after a set time or {LONGEST_ANSWER:,} bytes; TLS is the caller's context. No command calls it yet: there is no outbox "
-        "that would keep what was not accepted, so messages are files that an interface engine takes from the folder.\n\n"
+        f"gives up after a set time or {LONGEST_ANSWER:,} bytes; TLS is the caller's context. `medmm deliver` sends each version so, in order, "
+        "to destinations of kind `mllp` ([delivering](delivering.md)).\n\n"
         + table(["outcome", "MSA-1", "what it means"], rows)
     )

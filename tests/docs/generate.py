@@ -19,6 +19,7 @@ from medmm.acceptance.metrics import share
 from medmm.acceptance.promises import ALARM_BURDEN, least_studies, upper
 from medmm.config import (
     CriticalEntry,
+    DestinationEntry,
     DicomEntry,
     DictationEntry,
     Hl7Entry,
@@ -31,6 +32,7 @@ from medmm.config import (
     StoreEntry,
     configs_dir,
 )
+from medmm.config.destinations import KINDS
 from medmm.domain.critical_result import categories
 from medmm.domain.errors import EXIT_CODES, HTTP_STATUS, SOME_FAILED
 from medmm.domain.record import Coding
@@ -168,6 +170,12 @@ def configuration_md() -> str:
         ]
         for n, f in DictationEntry.model_fields.items()
     ]
+    destinations = [
+        [f"`{n}`", kind, "required" if f.is_required() else f"`{_settled(f.default)}`"]
+        for kind, model in {"all": DestinationEntry, **KINDS}.items()
+        for n, f in model.model_fields.items()
+        if kind == "all" or n not in (*DestinationEntry.model_fields, "kind")
+    ]
     listen = [
         [
             f"`{n}`",
@@ -211,6 +219,11 @@ def configuration_md() -> str:
         )
         + "\n"
         + table(["key of `listen` ([listening](listening.md))", "default", "variable"], listen)
+        + "\n"
+        + table(
+            ["key of a destination ([delivering](delivering.md))", "of kind", "default"],
+            destinations,
+        )
     )
 
 
@@ -219,6 +232,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: one.model_dump(exclude_none=True) for key, one in value.items()}
     return value
+
+
+def _settled(default: Any) -> Any:
+    """A default of a destination in words of YAML."""
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "unset" if default is None else "all" if default == () else default
 
 
 def _comments(text: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ from medmm.domain.transmission import OutgoingObject
 from medmm.store import leases
 from medmm.verbs import outbox
 from tests.dicom_files import SAYS_FRONTAL, film_file
+from tests.factories import MODEL
 from tests.kept import kept
 from tests.mllp_receiver import MllpPeer, mllp_peer
 from tests.quick_assistant import READS, GivenNetworks, opened, signed
@@ -35,7 +36,7 @@ BY = "reader-1"
 NAME = "ZZPATIENT"
 READERS = [
     {"id": f"{role}-1", "name": f"ZZ{role.upper()}", "role": role}
-    for role in ("reader", "resident", "technologist", "administrator")
+    for role in ("reader", "attending", "resident", "technologist", "administrator")
 ]
 SENT, WAITING, DEAD = DeliveryState.SENT, DeliveryState.WAITING, DeliveryState.DEAD
 NOON = datetime(2031, 2, 3, 12, tzinfo=UTC)
@@ -145,6 +146,8 @@ def test_each_version_is_addressed_with_its_signature_and_reaches_all(house: Hou
         first = (house.folder / "box" / f"{report.id}.txt").read_text()
         assert "WITHDRAWN" in first.splitlines()[0], "an earlier file says what became of it"
         assert [*assistant.deliver()] == []
+        (recalled,) = assistant.recall_list(MODEL.name, "0" * 64, by="attending-1").cases
+        assert recalled.published_at == NOON, "it was given out"
         assert {event.outcome for event in events(assistant, "deliver")} == {"done"}
         assert assistant.verify().ok
 

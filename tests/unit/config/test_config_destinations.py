@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +14,8 @@ from medmm.config import FolderEntry, MllpEntry, Settings, load_settings
 from medmm.config.destinations import KINDS, Destination, Form
 from medmm.domain.errors import ConfigError
 from medmm.domain.study import Modality
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def written(folder: Path, text: str) -> Path:
@@ -44,6 +47,13 @@ destinations:
     assert (ehr.modalities, ehr.findings) == ((Modality.RADIOGRAPH,), ("Pneumothorax",))
     assert ehr.hl7 is not None
     assert ehr.hl7.retraction == "D"
+
+
+def test_the_settings_in_the_docs_are_settings(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "delivering.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.S | re.M)
+    destinations = load_settings(written(tmp_path, block)).destinations
+    assert {one.kind for one in destinations} == set(KINDS), "the page shows one of each kind"
 
 
 def test_without_settings_nothing_is_sent_anywhere() -> None:
