@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from medmm.delivery.hl7.mllp import END, START
@@ -22,6 +23,7 @@ class MllpPeer:
     port: int
     answers: list[str] = field(default_factory=lambda: ["AA"])
     came: list[str] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
 
     @property
     def control_ids(self) -> list[str]:
@@ -43,21 +45,30 @@ class MllpPeer:
                 connection, _ = listening.accept()
             except OSError:  # it was closed
                 return
-            with connection:
-                frame = b""
-                while not frame.endswith(END) and (more := connection.recv(65_536)):
-                    frame += more
-                if frame:
-                    message = frame.removeprefix(START).removesuffix(END).decode()
-                    self.came.append(message)
-                    connection.sendall(self._answer(message))
+            # Who sent is gone, or is not let in
+            with connection, suppress(OSError), self._secured(connection) as served:
+                self._take(served)
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        return self.tls.wrap_socket(connection, server_side=True) if self.tls else connection
+
+    def _take(self, connection: socket.socket) -> None:
+        frame = b""
+        while not frame.endswith(END) and (more := connection.recv(65_536)):
+            frame += more
+        if frame:
+            message = frame.removeprefix(START).removesuffix(END).decode()
+            self.came.append(message)
+            connection.sendall(self._answer(message))
 
 
 @contextmanager
-def mllp_peer(*answers: str, port: int = 0) -> Iterator[MllpPeer]:
+def mllp_peer(
+    *answers: str, port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[MllpPeer]:
     """A receiver that takes one message a connection until the body ends."""
     listening = socket.create_server(("127.0.0.1", port))
-    peer = MllpPeer(port=listening.getsockname()[1])
+    peer = MllpPeer(port=listening.getsockname()[1], tls=tls)
     if answers:
         peer.answers = list(answers)
     worker = threading.Thread(target=peer.serve, args=(listening,), daemon=True)

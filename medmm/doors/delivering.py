@@ -1,10 +1,12 @@
-"""Sending signed reports until told to stop, and what is told of it: keys and codes, no patient."""
+"""Sending signed reports until told to stop; what is told of it names no patient."""
 
 from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -28,19 +30,27 @@ CODES = {
 
 
 def teller(*, as_json: bool) -> Tell:
-    """Make what tells of attempts: JSON lines, lines for a terminal, or nothing elsewhere."""
+    """Make what tells of attempts: JSON lines, lines for a terminal, or nothing elsewhere.
+
+    Lines of several threads don't mix.
+    """
+    lock = threading.Lock()
 
     def tell(said: dict[str, Any]) -> None:
         # Where nobody reads any more, reports are sent all the same
-        with suppress(BrokenPipeError):
+        with lock, suppress(BrokenPipeError):
             if as_json:
                 write_json(said)
             elif sys.stdout.isatty():
-                words = (f"{name} {value}" for name, value in said.items() if name != "event")
+                words = (f"{n} {_words(one)}" for n, one in said.items() if n != "event")
                 sys.stdout.write(plain(f"{said['event']}  {'  '.join(words)}".rstrip()) + "\n")
                 sys.stdout.flush()
 
     return tell
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def attempt(delivery: Delivery) -> dict[str, Any]:
@@ -81,24 +91,39 @@ def deliver_until_stopped(
 ) -> None:
     """Send what is due, again and again, until SIGTERM, SIGINT or the event.
 
-    What is being sent is finished; a second signal ends it at once, and then it is sent again.
+    Each destination has a thread, so that a slow one holds up no other. What is being sent is
+    finished; a second signal ends it at once, and then it is sent again.
 
     Raises: ConfigError if the settings name no destination; InputError if none is of this name.
     """
     stopping = threading.Event() if stopping is None else stopping
-    with signals() as signalled:
-        tell({"event": "delivering"})
-        while not stopping.is_set():
-            try:
-                for sent in assistant.deliver(destination=destination, by=by):
-                    tell(attempt(sent))
-                    if signalled.asked or stopping.is_set():
-                        break
-            except Unavailable as error:  # the store is out of reach for now
-                tell({"event": "waits", "reason": error.problem})
-            waited = 0.0
-            while not signalled.asked and waited < POLL_S and not stopping.wait(STEP_S):
-                waited += STEP_S
-            if signalled.asked:
-                stopping.set()
-        tell({"event": "stopped"})
+    names = [one.name for one in assistant.settings.destinations]
+    to = names if destination is None and names else [destination]
+    with signals() as signalled, ThreadPoolExecutor(len(to)) as pool:
+        tell({"event": "delivering", "destinations": [name for name in to if name]})
+        at_work = [pool.submit(_send_on, assistant, name, by, tell, stopping) for name in to]
+        while not (signalled.asked or stopping.is_set() or any(one.done() for one in at_work)):
+            time.sleep(STEP_S)
+        stopping.set()
+        for one in at_work:
+            one.result()
+    tell({"event": "stopped"})
+
+
+def _send_on(
+    assistant: Assistant,
+    destination: str | None,
+    by: Reader | None,
+    tell: Tell,
+    stopping: threading.Event,
+) -> None:
+    """Send what is due to one destination until the event; it ends earlier by an error alone."""
+    while not stopping.is_set():
+        try:
+            for sent in assistant.deliver(destination=destination, by=by):
+                tell(attempt(sent))
+                if stopping.is_set():
+                    return
+        except Unavailable as error:  # the store is out of reach for now
+            tell({"event": "waits", "reason": error.problem})
+        stopping.wait(POLL_S)

@@ -1,4 +1,4 @@
-"""`medmm deliver`, `deliveries` and `delivery retry`: signed reports to their destinations."""
+"""`medmm deliver`, `deliveries` and `delivery retry`: signed reports on their way."""
 
 from __future__ import annotations
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
+import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -153,6 +157,56 @@ def test_until_it_is_stopped_it_sends_what_is_signed_meanwhile(
         working.join(timeout=20)
         assert not working.is_alive()
     assert [one["event"] for one in said] == ["delivering", "sent", "sent", "stopped"]
+
+
+def test_a_receiver_that_hangs_holds_up_no_other(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "STEP_S", 0.01)
+    stopping, came = threading.Event(), threading.Event()
+    said: list[dict[str, Any]] = []
+
+    def tell(event: dict[str, Any]) -> None:
+        said.append(event)
+        if event["event"] == "sent":
+            came.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and no more
+        content = yaml.safe_load(config.read_text())
+        content["destinations"][0] |= {"port": silent.getsockname()[1], "answer_timeout_s": 1}
+        config.write_text(yaml.safe_dump(content))
+        settings = load_settings(config)
+        with Assistant(settings, networks=networks_of(settings)) as assistant:
+            assistant.addendum(CASE, "Told to the ward.", reason="Asked for.", by="reader-1")
+            working = threading.Thread(
+                target=delivering.deliver_until_stopped,
+                args=(assistant, None, None, tell, stopping),
+            )
+            working.start()
+            assert came.wait(timeout=20)
+            stopping.set()
+            working.join(timeout=20)
+    assert [one.get("code") for one in said] == [None, "written", "unanswered", None]
+
+
+def test_an_error_of_one_thread_ends_all_and_is_told(config: Path) -> None:
+    settings = load_settings(config)
+    with Assistant(settings, networks=networks_of(settings)) as assistant:
+        resident = assistant.reader_named("resident-1")
+        with pytest.raises(PermissionDenied):
+            delivering.deliver_until_stopped(assistant, None, resident, lambda _: None)
+
+
+def test_a_signal_ends_it_after_what_is_being_sent(config: Path, peer: MllpPeer) -> None:
+    run(*ADD, by="reader-1")
+    command = [sys.executable, "-m", "medmm.doors", "deliver", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        events = [json.loads(process.stdout.readline())["event"] for _ in range(3)]
+        process.send_signal(signal.SIGTERM)
+        events += [json.loads(line)["event"] for line in process.stdout]
+        assert process.wait(timeout=30) == 0
+    assert events == ["delivering", "sent", "sent", "stopped"]
 
 
 def test_what_is_withdrawn_after_a_dead_letter_arrives_and_the_letter_stays_dead(
