@@ -55,19 +55,22 @@ PATTERNS: Mapping[str, Pattern] = {
         (
             "release", "prioritise", "claim", "unclaim", "decide", "accept_passing", "undo",
             "drop_double_reading", "drop_filter", "remove_model", "calibrate_model",
-            "accept_model", "shadow_model", "probe_writer",
+            "accept_model", "shadow_model", "probe_writer", "retry_delivery",
         ),
         Pattern.UPDATE,
     ),
     **dict.fromkeys(
         (
             "case", "identity", "influence", "publish", "first_reads", "inspect", "record",
-            "models", "check_model", "capabilities", "model_card", "watch_model",
+            "deliver", "models", "check_model", "capabilities", "model_card", "watch_model",
         ),
         Pattern.READ,
     ),
     **dict.fromkeys(
-        ("cases", "worklist", "insight", "insight_of_all", "export_insight", "recall_list"),
+        (
+            "cases", "worklist", "insight", "insight_of_all", "export_insight", "recall_list",
+            "deliveries",
+        ),
         Pattern.QUERY,
     ),
     "note_session": Pattern.SIGN_IN,
@@ -156,8 +159,9 @@ def _outcome(event: AuditEvent) -> Json:
             return {"outcome": MINOR_FAILURE, "outcomeDesc": SessionEvent.NOT_LET_IN.value}
         return {"outcome": SUCCESS}
     if event.outcome == "refused":
-        return {"outcome": MINOR_FAILURE, "outcomeDesc": f"{event.verb}: not evaluable"}
-    why = event.details.get("error", "failed")
+        why = event.details.get("code", "not evaluable")  # of a delivery, what its receiver said
+        return {"outcome": MINOR_FAILURE, "outcomeDesc": f"{event.verb}: {why}"}
+    why = event.details.get("error", event.details.get("code", "failed"))
     return {"outcome": SERIOUS_FAILURE, "outcomeDesc": f"{event.verb}: {why}"}
 
 

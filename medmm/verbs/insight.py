@@ -28,8 +28,8 @@ from medmm.verbs.verb import look
 DIGEST = re.compile(r"[0-9a-f]{8,64}")
 AT_ONCE = 100  # cases whose drafts are read together
 
-# What gave a report out, and the detail of its entry that a look at it lacks
-GIVEN_OUT = {"publish": "report", "deliver": "destination"}
+# What gives a report out, where its entry names a report
+GIVEN_OUT = ("publish", "deliver")
 
 
 @look("insight", lambda asked: "insight")
@@ -162,7 +162,7 @@ def _recalled(
     published = [
         event.at
         for event in house.store.events(drafts.case_id)
-        if event.outcome == "done" and GIVEN_OUT.get(event.verb) in event.details
+        if event.verb in GIVEN_OUT and event.outcome == "done" and "report" in event.details
     ]
     rests = report is not None and any(one.manifest_sha256 == sha256 for one in report.models)
     return RecalledCase(

@@ -163,7 +163,7 @@ def _told(after: Delivery) -> dict[str, object]:
     """Say in the entry what was tried; never the reason, which may name a patient."""
     given_up = {"given_up": "yes"} if after.state is DeliveryState.DEAD else {}
     return {
-        "of_report": after.report_id,
+        "report": after.report_id,
         "version": after.version,
         "destination": after.destination,
         "attempt": after.attempts,
@@ -207,7 +207,7 @@ def retry_delivery(house: House, call: VerbCall, number: int) -> Delivery:
             step,
             again,
             found.case_id,
-            of_report=found.report_id,
+            report=found.report_id,
             version=found.version,
             destination=found.destination,
         )
@@ -222,5 +222,5 @@ def deliveries(house: House, call: VerbCall, wanted: DeliveryFilter) -> tuple[De
     if not may("identity", call.actor):
         return tuple(replace(one, reason="") for one in found)
     if reasons := sorted({one.case_id for one in found if one.reason}):
-        call.seen["reasons_of"] = " ".join(reasons)
+        call.seen["cases"] = " ".join(reasons)
     return found

@@ -267,7 +267,10 @@ def test_refused_is_a_dead_letter_that_a_person_has_tried_again(house: House) ->
         (unnamed,) = one.deliveries(DeliveryFilter(state=DEAD), by="administrator-1")
         assert (unnamed.reason, unnamed.code) == ("", dead.code), "who may not see identities"
         assert NAME not in str(events(one, "deliver"))
-        assert NAME not in str(events(one, "deliveries"))
+        seen, unseen = events(one, "deliveries")
+        assert NAME not in str(seen)
+        assert seen.details["cases"] == report.case_id, "whose reasons were read"
+        assert "cases" not in unseen.details
         assert list(one.deliver()) == [], "not before a person says so"
         for refused in ("resident-1", "technologist-1"):
             with pytest.raises(PermissionDenied):

@@ -114,6 +114,12 @@ def test_what_did_not_succeed_says_so_and_claims_no_profile(
     assert "meta" not in event
 
 
+@pytest.mark.parametrize(("outcome", "severity"), [("refused", "4"), ("failed", "8")])
+def test_what_did_not_arrive_says_what_its_receiver_answered(outcome: str, severity: str) -> None:
+    (event,) = made("deliver", outcome=outcome, code="MSA AE 101 at PID-1-5")
+    assert (event["outcome"], event["outcomeDesc"]) == (severity, "deliver: MSA AE 101 at PID-1-5")
+
+
 @pytest.mark.parametrize(
     ("said", "subtype", "outcome"),
     [
