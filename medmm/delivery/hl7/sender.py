@@ -78,7 +78,7 @@ def client_context(
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if certificate is not None:
             context.load_cert_chain(certificate, key, password=_no_password)
-    except OSError as error:  # ssl.SSLError is one
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         files = [str(path) for path in (ca_file, certificate, key) if path is not None]
         raise ConfigError(
             f"certificates of a destination can't be used: {type(error).__name__}",
