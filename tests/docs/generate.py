@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 import typer.main
+from pydantic import BaseModel
 
 from medmm.acceptance.figures import LEAST_CASES
 from medmm.acceptance.labels import COLUMNS, REQUIRED
@@ -238,7 +239,13 @@ def _settled(default: Any) -> Any:
     """A default of a destination in words of YAML."""
     if isinstance(default, bool):
         return str(default).lower()
-    return "unset" if default is None else "all" if default == () else default
+    return (
+        "unset"
+        if default is None or isinstance(default, BaseModel)
+        else "all"
+        if default == ()
+        else default
+    )
 
 
 def _comments(text: str) -> dict[str, str]:
