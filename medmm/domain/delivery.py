@@ -32,8 +32,9 @@ class Delivery:
         version: of the report, from 1.
         urgent: whether it goes before others: its report tells of a critical finding, and the
             destination wants such reports first.
-        since: from when on it has waited: its signature, or the last time that it was put back.
-        attempts: since then.
+        since: from when on it has been tried; before the first attempt, when it was addressed or
+            put back.
+        attempts: since it was addressed or put back.
         due: when it is tried next; None if it is not.
         tried_at: when it was tried last.
         code: of the last attempt, as `Transmission.code`.
@@ -75,8 +76,10 @@ class Delivery:
         Args:
             give_up: for how long it is tried before it is given up.
         """
+        since = self.since if self.attempts else at  # nobody may have sent anything until now
         tried = replace(
             self,
+            since=since,
             attempts=self.attempts + 1,
             tried_at=at,
             code=sent.code,
@@ -85,7 +88,7 @@ class Delivery:
         )
         if sent.outcome is Outcome.ARRIVED:
             return replace(tried, state=DeliveryState.SENT)
-        if sent.outcome is Outcome.REFUSED or at - self.since >= give_up:
+        if sent.outcome is Outcome.REFUSED or at - since >= give_up:
             return replace(tried, state=DeliveryState.DEAD)
         return replace(tried, due=at + timedelta(seconds=_wait_s(tried.attempts, sent)))
 

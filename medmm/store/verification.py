@@ -11,7 +11,7 @@ from medmm.audit.head import HeadSigner
 from medmm.audit.log_database import LogDatabase
 from medmm.audit.verify import verify
 from medmm.domain.audit_event import AuditVerification
-from medmm.store import integrity, last_words, log_coverage, search, worklist
+from medmm.store import delivery_log, integrity, last_words, log_coverage, search, worklist
 
 
 def check(
@@ -32,9 +32,11 @@ def check(
     found = verify(connection, lines, signer, database)
     words: last_words.Words = {}
     beside = log_coverage.LoggedRows()
+    ways = delivery_log.LoggedDeliveries()
     for number, event in last_words.said(connection):
         last_words.add(words, number, event)
         beside.add(number, event)
+        ways.add(number, event)
     covered = log_coverage.check(connection, secret, words, beside)
     said = {
         name: integrity.marks_of(some) for name, some in last_words.by_case(words.values()).items()
@@ -46,6 +48,7 @@ def check(
         *worklist.problems(connection, said),
         *search.problems(connection, secret, _unsound(covered)),
         *last_words.problems(connection, words),
+        *delivery_log.problems(connection, ways),
     )
     of_rows = replace(
         found,

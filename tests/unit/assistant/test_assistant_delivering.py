@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -479,6 +480,31 @@ def test_the_list_is_asked_by_what_deliveries_have_in_common(house: House) -> No
         assert of_first.case_id == first.case_id
         assert len(states(assistant, case_id=second.case_id)) == 2
         assert len(states(assistant, limit=3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("alteration", "kind"),
+    [
+        ("DELETE FROM delivery WHERE destination = 'box'", "missing"),
+        ("UPDATE delivery SET state = 'sent' WHERE destination = 'box'", "altered"),
+        ("UPDATE delivery SET state = 'waiting' WHERE destination = 'ehr'", "altered"),
+        ("UPDATE delivery SET destination = 'elsewhere' WHERE destination = 'box'", "missing"),
+    ],
+)
+def test_a_delivery_that_was_taken_away_or_altered_is_found(
+    house: House, alteration: str, kind: str
+) -> None:
+    with mllp_peer("AE") as peer, house.opened(ehr(peer), house.box) as assistant:
+        house.signed(assistant)
+        list(assistant.deliver(destination="ehr"))
+        assert assistant.verify().ok
+        assistant.retry_delivery(1, by=BY)
+        list(assistant.deliver(destination="ehr"))
+        assert assistant.verify().ok
+        with closing(sqlite3.connect(house.folder / "data" / "medmm.sqlite")) as database, database:
+            database.execute(alteration)
+        first, *_ = assistant.verify().problems
+        assert (first.kind, first.place.split(" to ")[0][:18]) == (kind, "delivery of report")
 
 
 def test_only_the_outbox_keeps_reports() -> None:

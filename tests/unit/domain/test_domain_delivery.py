@@ -46,10 +46,13 @@ def test_arrived_and_refused_are_not_tried_again() -> None:
         assert (after.code, after.reason, after.tried_at) == ("said", "why", NOW)
 
 
-def test_given_up_after_so_many_days() -> None:
-    assert NEW.after(POSTPONED, NOW + WEEK - timedelta(seconds=1), WEEK).due is not None
-    assert NEW.after(POSTPONED, NOW + WEEK, WEEK).state is DeliveryState.DEAD
-    assert NEW.after(ARRIVED, NOW + WEEK, WEEK).state is DeliveryState.SENT
+def test_given_up_after_so_many_days_of_trying() -> None:
+    begun = NEW.after(POSTPONED, NOW + 3 * WEEK, WEEK)
+    assert begun.state is DeliveryState.WAITING, "nobody had sent anything until then"
+    end = NOW + 4 * WEEK
+    assert begun.after(POSTPONED, end - timedelta(seconds=1), WEEK).due is not None
+    assert begun.after(POSTPONED, end, WEEK).state is DeliveryState.DEAD
+    assert begun.after(ARRIVED, end, WEEK).state is DeliveryState.SENT
 
 
 def test_put_back_it_has_all_its_days_again() -> None:
