@@ -26,6 +26,7 @@ from medmm.config.listening import CallerEntry, ListenEntry, TitleEntry, TlsEntr
 from medmm.config.loading import configs_dir, load_settings
 from medmm.config.settings import Settings
 from medmm.config.sign_in import SignInEntry, safe_address
+from medmm.config.sources import DicomSource, DicomwebSource, FolderSource
 
 __all__ = [
     "CallerEntry",
@@ -34,8 +35,11 @@ __all__ = [
     "Destination",
     "DestinationEntry",
     "DicomEntry",
+    "DicomSource",
+    "DicomwebSource",
     "DictationEntry",
     "FolderEntry",
+    "FolderSource",
     "Hl7Entry",
     "IdentifierEntry",
     "ListenEntry",

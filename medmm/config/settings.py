@@ -23,6 +23,7 @@ from medmm.config.entries import (
 )
 from medmm.config.listening import ListenEntry
 from medmm.config.sign_in import SignInEntry
+from medmm.config.sources import Source, SourceName
 from medmm.domain.directory import ConfiguredReaders
 from medmm.domain.vocabulary import finding_terms
 
@@ -54,6 +55,7 @@ NOT_OF_A_DRAFT = {
     "server",
     "sign_in",
     "site",
+    "sources",
     "store",
 }
 
@@ -105,6 +107,7 @@ class Settings(BaseSettings):
     readers: tuple[ReaderEntry, ...] = ()
     sign_in: SignInEntry = SignInEntry()
     listen: ListenEntry = ListenEntry()
+    sources: dict[SourceName, Source] = Field(default={})
 
     def of_a_draft(self) -> dict[str, Any]:
         """List the settings that a draft depends on, as JSON.

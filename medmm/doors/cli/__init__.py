@@ -32,6 +32,7 @@ from medmm.doors.cli import (
     reading_room,
     record,
     setup,
+    sources,
     study,
 )
 from medmm.doors.session import Session, report
@@ -60,6 +61,7 @@ for module in (
     insight,
     audit,
     listening,
+    sources,
     programs,
 ):
     module.add_to(app)

@@ -49,7 +49,10 @@ def draft(
     context: typer.Context,
     study: Annotated[
         list[Path],
-        typer.Argument(help="DICOM files, or a folder, with one study.", metavar="STUDY…"),
+        typer.Argument(
+            help="DICOM files, a folder, a zip archive or a DICOMDIR, with one study.",
+            metavar="STUDY…",
+        ),
     ],
     record: Annotated[
         Path | None,
@@ -82,13 +85,15 @@ def draft(
     """
     from medmm.domain.study import NotEvaluable
     from medmm.doors.draft_page import draft_page
+    from medmm.doors.folder.media import opened_media
 
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
-        admitted = assistant.admit(
-            study, record=record, study_uid=study_uid, confirmed=confirm_patient, by=by
-        )
+        with opened_media(study, assistant.settings) as files:
+            admitted = assistant.admit(
+                files, record=record, study_uid=study_uid, confirmed=confirm_patient, by=by
+            )
         if isinstance(admitted, NotEvaluable):
             write_json(to_json(admitted)) if as_json else out().print(plain(admitted.reason))
             return

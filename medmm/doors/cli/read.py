@@ -34,7 +34,8 @@ def read(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="DICOM files or folders; with --task, folders of NIfTI files.", metavar="PATH…"
+            help="DICOM files, folders or zip archives; with --task, folders of NIfTI files.",
+            metavar="PATH…",
         ),
     ],
     task: Annotated[
@@ -63,6 +64,7 @@ def read(
     """
     from medmm.domain.notices import FOR_THE_RECORD_TITLE, sorted_notices
     from medmm.domain.reading import ReadResult
+    from medmm.doors.folder.media import opened_media
     from medmm.doors.mask_files import folders_for
     from medmm.doors.reading_lines import left_unread, notices, read_line, some, table_row, untold
 
@@ -71,7 +73,11 @@ def read(
     warned: dict[str, list[str]] = {}
     codes: list[int] = []
     recorded: set[str] = set()
-    with session(context).assistant() as assistant, progress_bar() as progress:
+    with (
+        session(context).assistant() as assistant,
+        opened_media(paths, assistant.settings) as paths,
+        progress_bar() as progress,
+    ):
         bar = progress.add_task("reading", total=len(paths) if task else None)
         # Nothing was there to decide on
         missing = {str(path) for path in paths if not os.path.lexists(path)}
@@ -131,6 +137,8 @@ def release(
 
     What is held for something else too is held again for that.
     """
+    from medmm.doors.folder.media import opened_media
+
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
@@ -138,7 +146,8 @@ def release(
             raise InputError(
                 "a release needs a person", remedy="medmm --by READER release STUDY --reason TEXT"
             )
-        released = assistant.release(study, reason=reason, by=by, study_uid=study_uid)
+        with opened_media(study, assistant.settings) as files:
+            released = assistant.release(files, reason=reason, by=by, study_uid=study_uid)
     if as_json:
         write_json(to_json(released))
     else:

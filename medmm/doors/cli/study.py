@@ -45,27 +45,28 @@ def show(
     --html. Exit 3 if a file can't be read or the record is another patient's.
     """
     from medmm.domain.identity_match import MatchVerdict
+    from medmm.doors.folder.media import opened_media
     from medmm.doors.study_page import study_page
 
     who = session(context)
-    with who.assistant() as assistant:
-        found = assistant.inspect(path, record=record, by=who.reader(assistant))
-    for inspection in found:
-        if as_json:
-            write_json(to_json(replace(inspection, identity=None)))
-        else:
-            study_page(inspection, out())
-    if html is not None:
-        from medmm.presentation.study_html import study_html
+    with who.assistant() as assistant, opened_media(path, assistant.settings) as files:
+        found = assistant.inspect(files, record=record, by=who.reader(assistant))
+        for inspection in found:
+            if as_json:
+                write_json(to_json(replace(inspection, identity=None)))
+            else:
+                study_page(inspection, out())
+        if html is not None:
+            from medmm.presentation.study_html import study_html
 
-        try:
-            html.write_text(study_html(found), encoding="utf-8")
-        except OSError as error:
-            raise Unavailable(
-                f"the page can't be written: {type(error).__name__}",
-                remedy="name a file in a folder you may write to",
-                path=str(html),
-            ) from error
+            try:
+                html.write_text(study_html(found), encoding="utf-8")
+            except OSError as error:
+                raise Unavailable(
+                    f"the page can't be written: {type(error).__name__}",
+                    remedy="name a file in a folder you may write to",
+                    path=str(html),
+                ) from error
     if any(
         one.problem or (one.match and one.match.verdict is MatchVerdict.MISMATCH) for one in found
     ):

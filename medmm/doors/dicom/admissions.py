@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from medmm.config import ListenEntry, TitleEntry
+from medmm.config import TitleEntry
 from medmm.domain.errors import InputError, MedmmError, StateError
 from medmm.domain.study import NotEvaluable
 from medmm.doors.dicom.spool import Handover, Spool, StudyOutcome
@@ -24,6 +24,36 @@ AFTER_SIGNING = "images-after-signing"
 # Warnings of a study some of whose files are not the assistant's: the spool keeps them
 UNREADABLE = ("files-unreadable", "files-beside-unreadable")
 Tell = Callable[..., None]
+
+
+class IntakeRules(Protocol):
+    """When studies are complete, and what is done with them.
+
+    `titles` has what is done by where a study came to: the AE title that was called, or the source
+    that it was fetched from. A `ListenEntry` is one.
+    """
+
+    @property
+    def quiet_seconds(self) -> float: ...  # noqa: D102
+
+    @property
+    def force_seconds(self) -> float: ...  # noqa: D102
+
+    @property
+    def keep_days(self) -> float: ...  # noqa: D102
+
+    @property
+    def titles(self) -> Mapping[str, TitleEntry]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRules:
+    """The rules of sources: `titles` has an entry for each of their names."""
+
+    quiet_seconds: float
+    force_seconds: float
+    keep_days: float
+    titles: Mapping[str, TitleEntry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +75,8 @@ class Admissions:
             alone.
     """
 
-    def __init__(self, assistant: Assistant, listen: ListenEntry, spool: Spool, tell: Tell) -> None:
-        self._assistant, self._listen, self._spool, self._tell = assistant, listen, spool, tell
+    def __init__(self, assistant: Assistant, rules: IntakeRules, spool: Spool, tell: Tell) -> None:
+        self._assistant, self._rules, self._spool, self._tell = assistant, rules, spool, tell
         self._drafts = deque(
             WaitingDraft(key=key, case=kept.case) for key, kept in spool.to_draft() if kept.case
         )
@@ -63,7 +93,7 @@ class Admissions:
         while not stopping.is_set():
             each()
             if time.monotonic() - swept > SWEEP_S:
-                self._spool.sweep(self._listen.keep_days)
+                self._spool.sweep(self._rules.keep_days)
                 swept = time.monotonic()
             if not self.step():
                 stopping.wait(POLL_S)
@@ -74,8 +104,8 @@ class Admissions:
         Returns: whether there was anything to do.
         """
         handed = self._spool.due(
-            self._listen.quiet_seconds,
-            self._listen.force_seconds,
+            self._rules.quiet_seconds,
+            self._rules.force_seconds,
             lambda called: self._rule(called).instances,
         )
         if handed is not None:
@@ -88,7 +118,7 @@ class Admissions:
 
     def _rule(self, called: str) -> TitleEntry:
         """Say what is done for an AE title; one that is no longer in the settings only admits."""
-        return self._listen.titles.get(called, TitleEntry(action="admit"))
+        return self._rules.titles.get(called, TitleEntry(action="admit"))
 
     def _hand_over(self, handed: Handover) -> None:
         rule, files = self._rule(handed.called), len(handed.files)

@@ -71,13 +71,20 @@ class ArrivingObject(BytesIO):
     `fault` and the rest of the data set discarded: it comes up in the thread that reads the
     connection, where an exception would end the association without an answer.
 
+    Args:
+        file_head: preamble and file meta information where the object comes as a file; None has
+            them made from its command.
+
     Attributes:
         fault: why the object can't be kept; None while nothing is wrong.
         size_bytes: of the data set so far.
     """
 
-    def __init__(self, room: Room, command: Callable[[], Command | None]) -> None:
+    def __init__(
+        self, room: Room, command: Callable[[], Command | None], file_head: bytes | None = None
+    ) -> None:
         super().__init__()
+        self._file_head = file_head
         self.fault: Fault | None = None
         self.size_bytes = 0
         self.command: Command | None = None
@@ -120,7 +127,8 @@ class ArrivingObject(BytesIO):
             self._fail(Fault.DISK)
         else:
             self._out = self._stack.enter_context(flushed_file(self.path))
-            self._out.write(_file_head(self.command))
+            given = self._file_head
+            self._out.write(_file_head(self.command) if given is None else given)
         return self.fault is None
 
     def _fail(self, fault: Fault) -> None:

@@ -49,20 +49,26 @@ def _words(value: object) -> str:
 
 
 @contextmanager
-def opened_spool(assistant: Assistant) -> Iterator[Spool]:
-    """Open the spool of the assistant's data folder for this listener alone.
+def opened_spool(
+    assistant: Assistant, name: str = FOLDER, called: str = "listener"
+) -> Iterator[Spool]:
+    """Open a spool of the assistant's data folder for one process alone.
 
-    Raises: ConfigError if it can't be used, or another listener has it.
+    Args:
+        name: of its folder.
+        called: what errors call the process.
+
+    Raises: ConfigError if it can't be used, or another process has it.
     """
-    listen, folder = assistant.settings.listen, assistant.settings.data_dir / FOLDER
+    listen, folder = assistant.settings.listen, assistant.settings.data_dir / name
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(folder / "lock", timeout=0):
             yield Spool(folder, object_bytes=listen.object_bytes, free_bytes=listen.free_bytes)
     except Timeout as error:
         raise ConfigError(
-            "another listener works on this data folder",
-            remedy="stop it, or give this one a data_dir of its own",
+            f"another {called} works on this data folder",
+            remedy="wait for it or stop it, or give this one a data_dir of its own",
             folder=str(folder),
         ) from error
     except OSError as error:

@@ -1,0 +1,1 @@
+"""The ways in for files: a folder that is watched, archives, and media with a DICOMDIR."""
