@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import chain
@@ -114,8 +115,9 @@ def arrived_file(
     if early is not None and early.sop_class not in wanted:
         raise LeftOutError(NO_CLASS)
     command = Command(sop_class=head.sop_class, sop_instance="", syntax=head.syntax)
-    arrived = ArrivingObject(room, lambda: command, first[: head.size_bytes])
-    try:
+    with ExitStack() as undone:
+        arrived = ArrivingObject(room, lambda: command, first[: head.size_bytes])
+        undone.callback(arrived.drop)
         for part in chain((data,), parts):
             arrived.write(part)
             if arrived.fault is not None:
@@ -128,9 +130,7 @@ def arrived_file(
         uids = early or object_uids(arrived.head, arrived.path, arrived.size_bytes, head.syntax)
         if uids is None or uids.sop_class not in wanted:
             raise LeftOutError("its UIDs can't be read" if uids is None else NO_CLASS)
-    except BaseException:
-        arrived.drop()
-        raise
+        undone.pop_all()
     return arrived, uids
 
 

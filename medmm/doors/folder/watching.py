@@ -10,7 +10,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -240,14 +240,12 @@ class FolderWatch:
     def _unpacked(self, path: Path) -> list[tuple[ArrivingObject, ObjectUids]]:
         """Unpack an archive whole, before any of it counts."""
         arrived: list[tuple[ArrivingObject, ObjectUids]] = []
-        try:
+        with ExitStack() as undone:
             for parts in bounded_files(path, self._archive_bytes):
                 with suppress(LeftOutError):
                     arrived.append(arrived_file(parts, self._spool.room, self._wanted))
-        except BaseException:
-            for one, _ in arrived:
-                one.drop()
-            raise
+                    undone.callback(arrived[-1][0].drop)
+            undone.pop_all()
         if not arrived:
             raise LeftOutError("a zip archive without an image that is read here")
         return arrived
