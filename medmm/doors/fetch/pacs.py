@@ -257,7 +257,8 @@ class Pacs:
         if "Status" not in status:
             raise Unavailable(
                 f"the PACS broke off, or did not answer within {self.source.answer_s:g} s",
-                remedy="look at its log; answer_s of the source gives it more time",
+                remedy=f"look at its log: it may not know the AE title {self.source.calling}, or "
+                "need more time (answer_s of the source)",
                 source=self.name,
             )
         code = int(status.Status)
@@ -274,12 +275,13 @@ class Pacs:
                 remedy=f"name {self.source.move_to} with address and port of `medmm listen` there",
                 source=self.name,
             )
-        raise Unavailable(
-            said,
-            remedy="look at its log; some answer so where the destination of a move is unknown or "
-            "does not listen",
-            source=self.name,
+        remedy = (
+            f"look at its log; some answer so where {self.source.move_to} is unknown or does not "
+            "listen"
+            if self.source.move_to
+            else "look at its log; some can't send compressed images so: try `retrieve: move`"
         )
+        raise Unavailable(said, remedy=remedy, source=self.name)
 
     def _not_all(self, failed: int, remedy: str) -> Unavailable:
         return Unavailable(
