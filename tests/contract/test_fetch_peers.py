@@ -15,9 +15,10 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import ComprehensiveSRStorage, JPEG2000Lossless
 
-from medmm.config import DicomSource
+from medmm.config import DicomSource, DicomwebSource
 from medmm.domain.errors import ConfigError, Unavailable
 from medmm.doors.dicom.spool import Spool
+from medmm.doors.fetch.dicomweb import DicomwebServer
 from medmm.doors.fetch.matches import StudyMatch, StudyQuery
 from medmm.doors.fetch.pacs import Pacs
 from tests.dicom_files import mr_file
@@ -273,3 +274,25 @@ def test_a_wrong_title_is_told(peer: Peer) -> None:
     with pytest.raises((ConfigError, Unavailable)) as refused:
         asked(peer, title="WRONG", calling="INTRUDER").search(StudyQuery(accession="A1"))
     assert "title" in refused.value.remedy
+
+
+def test_a_study_comes_over_dicomweb_as_it_is_stored(peer: Peer, spool: Spool) -> None:
+    if not peer.http:
+        pytest.skip("dcmqrscp speaks no DICOMweb")
+    source = DicomwebSource(
+        kind="dicomweb",
+        url=f"http://127.0.0.1:{peer.http}/dicom-web",
+        hosts=("127.0.0.1",),
+        plain_http_on_loopback=True,
+    )
+    server = DicomwebServer("peer", source)
+    until(lambda: answers(peer.http), 30)
+    (found,) = server.search(StudyQuery(accession="A1", patient_id="ZZ-2")).matches
+    assert (found.study_uid, found.instances) == (STUDY, 5)
+    got = server.retrieve(found, spool, WANTED)
+    assert (got.new, got.left) == (4, 1)
+    (coded,) = server.search(StudyQuery(study_uid="1.2.4.7")).matches
+    assert server.retrieve(coded, spool, WANTED).new == 1
+    syntaxes = {dcmread(f).file_meta.TransferSyntaxUID for f in spool.studies.glob("*/*/*.dcm")}
+    assert JPEG2000Lossless in syntaxes
+    assert not server.search(StudyQuery(accession="A9")).matches

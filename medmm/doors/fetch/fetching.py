@@ -7,11 +7,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 from medmm.config import DicomSource, DicomwebSource
-from medmm.domain.errors import InputError
+from medmm.domain.errors import InputError, Unavailable
 from medmm.doors.dicom.admissions import Admissions, SourceRules
 from medmm.doors.dicom.listening import opened_spool
 from medmm.doors.dicom.receiver import Tell
 from medmm.doors.dicom.spool import Spool, key_of
+from medmm.doors.fetch.dicomweb import DicomwebServer
 from medmm.doors.fetch.matches import Found, Retrieved, StudyMatch, StudyQuery
 from medmm.doors.fetch.pacs import Pacs
 
@@ -40,6 +41,8 @@ def source_named(assistant: Assistant, name: str, tell: Tell) -> Searched:
     source = sources.get(name)
     if isinstance(source, DicomSource):
         return Pacs(name, source, tell)
+    if isinstance(source, DicomwebSource):
+        return DicomwebServer(name, source)
     asked = [n for n, one in sources.items() if isinstance(one, DicomSource | DicomwebSource)]
     raise InputError(
         f"no PACS or DICOMweb server is named {name!r} under `sources`",
@@ -104,6 +107,12 @@ def fetch(
         spool.sweep(settings.listen.keep_days)
         for match in matches:
             got = source.retrieve(match, spool, assistant.sop_classes, incomplete=incomplete)
+            if not (got.new or got.again or got.aside or got.left):
+                raise Unavailable(
+                    "the source found the study and sent nothing of it",
+                    remedy="look at its log; the study may be on another archive",
+                    source=name,
+                )
             counts = {word: value for word, value in asdict(got).items() if value}
             tell("fetched", study=key_of(match.study_uid), source=name, **counts)
             while admissions.step():

@@ -43,17 +43,34 @@ class Staging:
             self.fault = arrived.fault
             return arrived.fault.value
         uids = object_uids(arrived.head, arrived.path, arrived.size_bytes, command.syntax)
+        return self.add(arrived, uids, command)
+
+    def add(self, arrived: ArrivingObject, uids: ObjectUids | None, command: Command) -> str:
+        """Take a flushed object whose UIDs are known.
+
+        Returns: why it is not of the study; "" if it is.
+        Raises: OSError if the disk is full or can't be written.
+        """
         if uids is not None and uids.study == self.study_uid:
             if uids.sop_class in self._wanted:
                 self._whole.append((arrived, uids, command))
                 return ""
             arrived.drop()
-            self._left += 1
+            self.leave()
             return "it is of a class that is not read here"
         why = NO_UIDS if uids is None else OTHER_STUDY
         self.spool.put_aside(arrived, command, self._sender, why)
         self._aside += 1
         return why
+
+    def leave(self) -> None:
+        """Count an object of a class that is not read here."""
+        self._left += 1
+
+    @property
+    def came(self) -> int:
+        """How many objects came of the study, those that are not read here among them."""
+        return len(self._whole) + self._left
 
     def keep(self, failed: int = 0) -> Retrieved:
         """Move what came to the spool.
@@ -79,9 +96,6 @@ class Staging:
         for arrived, _, _ in self._whole:
             arrived.drop()
         self._whole.clear()
-
-    def __len__(self) -> int:
-        return len(self._whole)
 
     def check(self) -> None:
         """Refuse to go on where an object could not be taken. Raises: Unavailable if so."""
