@@ -151,7 +151,7 @@ def peer(
         coded = dcmread(files[0])
         coded.StudyInstanceUID, coded.SOPInstanceUID = "1.2.4.7", "1.2.4.7.1"
         coded.file_meta.MediaStorageSOPInstanceUID = "1.2.4.7.1"
-        coded.AccessionNumber = "A7"
+        coded.AccessionNumber, coded.SeriesInstanceUID = "A7", "1.2.4.7.2"
         coded.compress(JPEG2000Lossless, generate_instance_uid=False)
         coded.save_as(folder / "coded.dcm")
         sent(found, folder / "coded.dcm", option="-xv")
