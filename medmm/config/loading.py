@@ -59,8 +59,14 @@ def load_settings(path: str | Path | None = None) -> Settings:
         faults.append(_wrong([(e["loc"], e["msg"]) for e in error.errors()], file, tree))
     except (
         SettingsError
+<<<<<<< HEAD
     ):  # a variable that should hold JSON and does not; its text would name the value
         faults.append(_wrong([((f,), "no JSON") for f in LISTS if _variable(f)], file, tree))
+=======
+    ) as error:  # a variable that should hold JSON and does not; its text would name the value
+        given = [f for f in Settings.model_fields if f'"{f}"' in str(error)]
+        faults.append(_wrong([((f,), "no JSON") for f in given if _variable(f)], file, tree))
+>>>>>>> bd9e1a3f (Docs, settings and decision of sources; a restart waits until it has caught up)
     if faults:
         raise _together(faults) from None
     return settings

@@ -72,7 +72,7 @@ def _images() -> str:
     ]
     return (
         "## DICOM: images that are read\n\nRadiographs of the chest, MR of the brain and of the heart. Files (PS3.10), folders of them, and "
-        "files without prefix; a DICOMDIR is skipped. `medmm listen` takes the same over DICOM associations ([listening](listening.md)). Any other SOP class is refused, "
+        "files without prefix; a DICOMDIR is skipped. `medmm listen` takes the same over DICOM associations ([listening](listening.md)), `medmm watch` and `medmm fetch` from folders, archives, a PACS and DICOMweb servers ([fetching](fetching.md)). Any other SOP class is refused, "
         "and the refusal is kept.\n\n" + table(["kind", "Modality", "SOP class", "name"], rows)
     )
 

@@ -1,4 +1,4 @@
-"""`medmm watch` and `medmm fetch`: studies from folders, and from a PACS or DICOMweb server."""
+"""`medmm watch` and `medmm fetch`: studies from folders, a PACS, a DICOMweb server."""
 
 from __future__ import annotations
 
@@ -78,11 +78,13 @@ def fetch(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Search a source for studies and fetch them: each is admitted and drafted when all of it came.
+    """Search a source for studies, fetch them, and admit and draft each.
+
+    A study counts when all of it came.
 
     More than one match is listed, and none fetched without --all.
 
-    Exit 3 if nothing matches, 4 if the source refuses, 8 if it fails or can't be reached.
+    Exit 3 if nothing matches, 4 if the source refuses, 7 if it fails or can't be reached.
     """
     from medmm.domain.errors import InputError
     from medmm.doors.dicom.listening import teller

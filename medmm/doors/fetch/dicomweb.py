@@ -1,4 +1,4 @@
-"""A DICOMweb server that is asked: QIDO-RS for studies, WADO-RS for their objects (PS3.18)."""
+"""A DICOMweb server that is asked: QIDO-RS for studies, WADO-RS for objects (PS3.18)."""
 
 from __future__ import annotations
 

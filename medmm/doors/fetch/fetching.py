@@ -117,3 +117,9 @@ def fetch(
             tell("fetched", study=key_of(match.study_uid), source=name, **counts)
             while admissions.step():
                 pass
+        if waiting := spool.waiting():
+            raise Unavailable(
+                f"{waiting} studies came and can't be admitted now",
+                remedy="they are kept: the next `medmm fetch` admits them",
+                source=name,
+            )

@@ -17,7 +17,10 @@ class BrokenAnswerError(Exception):
 
 
 def boundary_of(content_type: str) -> str:
-    """Read the boundary of a multipart/related answer. Raises: BrokenAnswerError if it is none."""
+    """Read the boundary of a multipart/related answer.
+
+    Raises: BrokenAnswerError if it is none.
+    """
     said = Message()
     said["content-type"] = content_type
     boundary = said.get_param("boundary")

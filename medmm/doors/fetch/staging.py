@@ -1,4 +1,4 @@
-"""Objects of one study while they are fetched: they count once all of them came, or not at all."""
+"""Objects of one study while they are fetched: all of them count, or none."""
 
 from __future__ import annotations
 

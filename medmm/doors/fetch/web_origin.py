@@ -1,4 +1,4 @@
-"""The one place that a DICOMweb source is asked at: no redirect, proxy or link leads elsewhere."""
+"""The one place that a DICOMweb source is asked at; no redirect or link leads elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder that studies are dropped into: looked at again and again, which network shares allow."""
+"""A folder that studies are dropped into, looked at again and again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import secrets
 import stat
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -88,6 +88,9 @@ class FolderWatch:
         quiet_s: for how long the folder of a DICOMDIR rests before its files are counted.
         archive_bytes: to which a zip archive may unpack.
         clock: gives seconds, of which differences alone count.
+
+    Attributes:
+        caught_up: set once what lay there at the start was dealt with, if it rested.
     """
 
     def __init__(
@@ -110,6 +113,8 @@ class FolderWatch:
         self._done = Remembered(spool.folder / f"{name}.seen")
         self._list = spool.folder / f"{name}.left.jsonl"
         self._told: set[str] = set()  # what is wrong now, told once
+        self._began_s: float | None = None
+        self.caught_up = threading.Event()
 
     def look(self, stopping: threading.Event | None = None) -> int:
         """Look at the folder once.
@@ -117,6 +122,8 @@ class FolderWatch:
         Returns: how many objects came into the spool.
         """
         stopping = stopping or threading.Event()
+        began_s = self._clock()
+        self._began_s = began_s if self._began_s is None else self._began_s
         found: dict[Path, Look] = {}
         marks: list[str] = []
         taken = 0
@@ -140,6 +147,8 @@ class FolderWatch:
         self._looks = found
         if not self._troubled("unreachable"):
             self._done.keep_only(marks)
+        if began_s - self._began_s >= self.source.settle_seconds:
+            self.caught_up.set()
         if taken:
             self._tell("taken", source=self.name, objects=taken)
         return taken
@@ -330,12 +339,27 @@ def watch_until_stopped(
         for thread in looking:
             thread.start()
         try:
+            _await(watches, stopping, heed, listen.force_seconds)
             Admissions(assistant, rules, spool, tell).run(stopping, heed)
         finally:
             stopping.set()
             for thread in looking:
                 thread.join()
         tell("stopped", waiting=spool.waiting())
+
+
+def _await(
+    watches: Sequence[FolderWatch],
+    stopping: threading.Event,
+    heed: Callable[[], None],
+    longest_s: float,
+) -> None:
+    """Wait until each watch has caught up: a study may have come in part before a restart."""
+    end = time.monotonic() + longest_s
+    for watch in watches:
+        while not (stopping.is_set() or watch.caught_up.is_set() or time.monotonic() > end):
+            heed()
+            watch.caught_up.wait(POLL_S)
 
 
 def _look(watch: FolderWatch, stopping: threading.Event, tell: Tell) -> None:
