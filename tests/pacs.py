@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,7 +83,9 @@ class ToyPacs:
 
 
 @contextmanager
-def pacs(*files: Path, refuse: bool = False, **how: Any) -> Iterator[ToyPacs]:
+def pacs(
+    *files: Path, refuse: bool = False, tls: ssl.SSLContext | None = None, **how: Any
+) -> Iterator[ToyPacs]:
     """A PACS that has these files."""
     toy = ToyPacs([dcmread(file) for file in files], **how)
     entity = AE("TOYPACS")
@@ -101,7 +104,9 @@ def pacs(*files: Path, refuse: bool = False, **how: Any) -> Iterator[ToyPacs]:
         (evt.EVT_C_GET, toy.get),
         (evt.EVT_C_MOVE, toy.move),
     ]
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    server = entity.start_server(
+        ("127.0.0.1", 0), block=False, evt_handlers=handlers, ssl_context=tls
+    )
     toy.port = server.server_address[1]
     try:
         yield toy

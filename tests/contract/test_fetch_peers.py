@@ -239,6 +239,36 @@ def test_a_study_comes_by_c_get_without_its_report(peer: Peer, spool: Spool) -> 
     assert len(list(spool.studies.glob("*/*/*.dcm"))) == 4
 
 
+def test_getscu_gets_as_many(peer: Peer, spool: Spool, tmp_path: Path) -> None:
+    subprocess.run(
+        [
+            "getscu",
+            "-S",
+            "-aet",
+            "MEDMM",
+            "-aec",
+            peer.title,
+            "-od",
+            str(tmp_path),
+            "-k",
+            "QueryRetrieveLevel=STUDY",
+            "-k",
+            f"StudyInstanceUID={STUDY}",
+            "127.0.0.1",
+            str(peer.port),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    got = asked(peer).retrieve(StudyMatch(study_uid=STUDY), spool, WANTED)
+    arrived = [dcmread(file) for file in tmp_path.iterdir() if file.is_file()]
+    assert len(arrived) == got.new + got.left
+    ours = {dcmread(file).SOPInstanceUID for file in spool.studies.glob("*/*/*.dcm")}
+    assert ours == {one.SOPInstanceUID for one in arrived if one.Modality == "MR"}
+
+
 def test_a_compressed_image_comes_as_it_is_stored(peer: Peer, spool: Spool, tmp_path: Path) -> None:
     coded = StudyMatch(study_uid="1.2.4.7")
     moving = asked(peer, retrieve="move", move_to="MEDMM")

@@ -40,7 +40,7 @@ def source_named(assistant: Assistant, name: str, tell: Tell) -> Searched:
     sources = assistant.settings.sources
     source = sources.get(name)
     if isinstance(source, DicomSource):
-        return Pacs(name, source, tell)
+        return Pacs(name, source, tell, assistant.settings.listen.association_bytes)
     if isinstance(source, DicomwebSource):
         return DicomwebServer(name, source)
     asked = [n for n, one in sources.items() if isinstance(one, DicomSource | DicomwebSource)]

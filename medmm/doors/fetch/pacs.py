@@ -110,10 +110,14 @@ class Pacs:
 
     Args:
         tell: told of defects alone, by a word and its details.
+        association_bytes: of data sets in one association, which is then aborted.
     """
 
-    def __init__(self, name: str, source: DicomSource, tell: Tell) -> None:
+    def __init__(
+        self, name: str, source: DicomSource, tell: Tell, association_bytes: int = 64 << 30
+    ) -> None:
         silence(tell)
+        self._most_bytes = association_bytes
         _config.LOG_RESPONSE_IDENTIFIERS = False
         self.name, self.source = name, source
 
@@ -217,7 +221,8 @@ class Pacs:
                 arriving[:] = [one for one in arriving if one.fault is None][-16:]
                 arriving.append(arrived)
 
-            link.dimse = GettingProvider(link, staging.spool.room, 2**62, lambda: False, opened)
+            room, most = staging.spool.room, self._most_bytes
+            link.dimse = GettingProvider(link, room, most, lambda: False, opened)
             answers = link.send_c_get(_study(match), model, msg_id=1)
             return self._last(answers, QR_GET_SERVICE_CLASS_STATUS)
 

@@ -6,11 +6,10 @@ import hashlib
 import json
 import os
 import secrets
-import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,22 +18,19 @@ from typing import TYPE_CHECKING
 from medmm.config import FolderSource
 from medmm.domain.errors import ConfigError, InputError
 from medmm.doors.dicom.admissions import POLL_S, Admissions, SourceRules
-from medmm.doors.dicom.arriving import ArrivingObject
 from medmm.doors.dicom.listening import opened_spool
-from medmm.doors.dicom.object_uids import ObjectUids
 from medmm.doors.dicom.receiver import Tell
-from medmm.doors.dicom.spool import OtherContentError, Sender, Spool
-from medmm.doors.folder.file_objects import DIRECTORY, LeftOutError, NoRoomError, arrived_file
-from medmm.doors.folder.media import bounded_files, is_directory_file, named_files
+from medmm.doors.dicom.spool import Sender, Spool
+from medmm.doors.folder.file_objects import LeftOutError, NoRoomError
+from medmm.doors.folder.media import is_directory_file
+from medmm.doors.folder.taking import FileTaker
 from medmm.doors.stopping import signals
 from medmm.files import write_atomically
-from medmm.web.zip_files import is_zip
 
 if TYPE_CHECKING:
     from medmm.assistant import Assistant
 
 SPOOL = "watched"  # of data_dir
-PART_BYTES = 1 << 20
 MARK_CHARACTERS = 32
 PRIVATE = 0o600
 
@@ -106,9 +102,9 @@ class FolderWatch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.source = name, source
-        self._spool, self._wanted, self._tell, self._clock = spool, wanted, tell, clock
-        self._quiet_s, self._archive_bytes = quiet_s, archive_bytes
-        self._sender = Sender(id=secrets.token_hex(8), calling="", called=name, host="folder")
+        self._tell, self._clock, self._quiet_s = tell, clock, quiet_s
+        sender = Sender(id=secrets.token_hex(8), calling="", called=name, host="folder")
+        self._taker = FileTaker(spool, wanted, sender, archive_bytes)
         self._looks: dict[Path, Look] = {}
         self._done = Remembered(spool.folder / f"{name}.seen")
         self._list = spool.folder / f"{name}.left.jsonl"
@@ -185,9 +181,11 @@ class FolderWatch:
     def _deal_with(self, path: Path, look: Look, mark: str) -> int:
         """Take a file that rests, or say why it is left. Returns: how many objects are new."""
         try:
-            taken = self._take(path, look)
+            taken = self._taker.take(path, look.size_bytes, look.time_ns)
         except (LeftOutError, InputError) as error:
             self._leave(path, error.problem if isinstance(error, InputError) else str(error))
+            self._done.add(mark)
+            return 0
         except NoRoomError:
             self._trouble("not-kept", "the disk is full or can't be written")
             return 0
@@ -196,75 +194,25 @@ class FolderWatch:
         except OSError as error:
             self._trouble("not-read", type(error).__name__)
             return 0
-        else:
-            if taken is None:  # it is still being written
-                return 0
-            self._well("not-kept")
-            self._well("not-read")
-            self._done.add(mark)
-            if self.source.afterwards == "remove" and not is_directory_file(path):
-                path.unlink(missing_ok=True)
-            return taken
+        if taken is None:  # it is still being written
+            return 0
+        self._well("not-kept")
+        self._well("not-read")
+        if taken.others:
+            self._leave(path, f"other objects came under the UIDs of {taken.others} files in it")
+        if self.source.afterwards == "remove" and taken.whole:
+            self._remove(path)
         self._done.add(mark)
-        return 0
+        return taken.new
 
-    def _take(self, path: Path, look: Look) -> int | None:
-        """Bring a file into the spool; None if it changed meanwhile.
-
-        Raises: LeftOutError, InputError, NoRoomError, OSError.
-        """
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise LeftOutError("no regular file")
-            if is_directory_file(path):
-                return self._directory(path)
-            if is_zip(path):
-                arrived = self._unpacked(path)
-            else:
-                parts = iter(lambda: file.read(PART_BYTES), b"")
-                arrived = [arrived_file(parts, self._spool.room, self._wanted)]
-            now = os.fstat(file.fileno())
+    def _remove(self, path: Path) -> None:
+        """Remove a file of which all is in the spool."""
         try:
-            if (now.st_size, now.st_mtime_ns) != (look.size_bytes, look.time_ns):
-                return None
-            return self._kept(path, arrived)
-        finally:
-            for one, _ in arrived:
-                one.drop()
-
-    def _kept(self, path: Path, arrived: list[tuple[ArrivingObject, ObjectUids]]) -> int:
-        new = others = 0
-        for one, uids in arrived:
-            try:
-                new += self._spool.keep(one, uids, self._sender)
-            except OtherContentError:
-                others += 1
-        if others and len(arrived) == 1:
-            raise LeftOutError("another object came under its UID")
-        if others:
-            self._leave(path, f"other objects came under the UIDs of {others} files in it")
-        return new
-
-    def _unpacked(self, path: Path) -> list[tuple[ArrivingObject, ObjectUids]]:
-        """Unpack an archive whole, before any of it counts."""
-        arrived: list[tuple[ArrivingObject, ObjectUids]] = []
-        with ExitStack() as undone:
-            for parts in bounded_files(path, self._archive_bytes):
-                with suppress(LeftOutError):
-                    arrived.append(arrived_file(parts, self._spool.room, self._wanted))
-                    undone.callback(arrived[-1][0].drop)
-            undone.pop_all()
-        if not arrived:
-            raise LeftOutError("a zip archive without an image that is read here")
-        return arrived
-
-    def _directory(self, path: Path) -> int:
-        """Count the files that a DICOMDIR names; the files themselves are found without it."""
-        missing = named_files(path).missing
-        if missing:
-            raise LeftOutError(f"{DIRECTORY}: {missing} files that it names are not there")
-        return 0
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            self._trouble("not-removed", type(error).__name__)
+        else:
+            self._well("not-removed")
 
     def _leave(self, path: Path, why: str) -> None:
         """Say once that a file is left; its name stands in a list of this user alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,10 +22,12 @@ from medmm.assistant import Assistant
 from medmm.config import DicomSource
 from medmm.domain.errors import ConfigError, InputError, Unavailable
 from medmm.domain.report import CaseState
+from medmm.doors.dicom.listening import opened_spool
 from medmm.doors.dicom.spool import Spool
 from medmm.doors.fetch import fetching
 from medmm.doors.fetch.matches import Found, StudyMatch, StudyQuery
 from medmm.doors.fetch.pacs import Pacs
+from tests.certificates import Authority
 from tests.dicom_files import film_file, mr_file
 from tests.listener import WANTED, Event, entry, events, listening, receiving, until
 from tests.pacs import ToyPacs, pacs
@@ -199,6 +202,51 @@ def test_objects_that_could_not_be_sent_are_counted(slices: list[Path], spool: S
     assert (got.new, got.failed) == (4, 1)
 
 
+def test_an_association_without_end_is_ended(slices: list[Path], spool: Spool) -> None:
+    with pacs(*slices) as toy:
+        source = asked(toy).source
+        small = Pacs("toy", source, told_nothing, association_bytes=20_000)
+        with pytest.raises(Unavailable, match="broke off"):
+            small.retrieve(STUDY, spool, WANTED)
+    assert nothing_half_done(spool)
+
+
+def test_a_fetched_object_of_other_content_is_put_aside(
+    slices: list[Path], spool: Spool, tmp_path: Path
+) -> None:
+    changed = dcmread(slices[0])
+    changed.PatientSex = "M"
+    changed.save_as(tmp_path / "changed.dcm")
+    with pacs(*slices) as toy:
+        asked(toy).retrieve(STUDY, spool, WANTED)
+    with pacs(tmp_path / "changed.dcm", *slices[1:]) as toy:
+        got = asked(toy).retrieve(STUDY, spool, WANTED)
+    assert (got.new, got.again, got.aside) == (0, 3, 1)
+    assert len(stored(spool)) == 4
+
+
+def test_over_tls_the_pacs_shows_whom_it_is(
+    slices: list[Path], spool: Spool, tmp_path: Path
+) -> None:
+    hospital, elsewhere = Authority(tmp_path, "hospital"), Authority(tmp_path, "elsewhere")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*hospital.sign("pacs"))
+    context.load_verify_locations(hospital.certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    certificate, key = hospital.sign("medmm")
+    own = {"certificate": certificate, "key": key}
+    with pacs(*slices, tls=context) as toy:
+        known = asked(toy, tls={"ca_file": hospital.certificate, **own})
+        assert known.retrieve(STUDY, spool, WANTED).new == 4
+        for tls in ({"ca_file": elsewhere.certificate, **own}, None):
+            with pytest.raises(Unavailable, match="can't be reached, or ended"):
+                asked(toy, tls=tls, answer_s=2.0).search(StudyQuery(accession="A1"))
+        junk = tmp_path / "junk.pem"
+        junk.write_text("no certificate")
+        with pytest.raises(ConfigError, match="certificates of a source can't be used"):
+            asked(toy, tls={"ca_file": junk}).search(StudyQuery(accession="A1"))
+
+
 def test_who_is_not_known_is_told_so() -> None:
     with pacs(refuse=True) as toy, pytest.raises(ConfigError, match="Calling AE title not rec"):
         asked(toy).search(StudyQuery(accession="A1"))
@@ -274,6 +322,31 @@ def test_a_fetched_study_becomes_one_drafted_case(slices: list[Path], tmp_path: 
     assert [event for event, _ in again] == ["fetched"]
     for identity in ("ZZ", "1.2.4.1", "A1"):
         assert f'"{identity}' not in json.dumps(told)
+
+
+def test_what_can_not_be_admitted_now_is_admitted_by_the_next_fetch(
+    slices: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pacs(*slices) as toy:
+        source = DicomSource(kind="dicom", host="127.0.0.1", port=toy.port, title="TOYPACS")
+        settings = {"listen": entry(), "sources": {"toy": source}}
+        with quick_assistant(tmp_path / "data", **settings) as assistant:
+
+            def busy(*args: Any, **how: Any) -> Any:
+                raise Unavailable("the store is busy", remedy="try again")
+
+            with monkeypatch.context() as patch:
+                patch.setattr(assistant, "admit", busy)
+                with pytest.raises(Unavailable, match="1 studies came and can't be admitted now"):
+                    fetched(assistant, accession="A1")
+            told = fetched(assistant, accession="A1")
+            with (
+                opened_spool(assistant, fetching.SPOOL, "fetch"),
+                pytest.raises(ConfigError, match="another fetch works on this data folder"),
+            ):
+                fetched(assistant, accession="A1")
+    assert [event for event, _ in told] == ["fetched", "admitted", "drafted"]
+    assert events(told, "fetched")[0]["again"] == 4
 
 
 def test_a_moved_study_is_drafted_by_the_listener(slices: list[Path], tmp_path: Path) -> None:

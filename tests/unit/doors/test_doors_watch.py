@@ -23,7 +23,7 @@ from medmm.assistant import Assistant
 from medmm.config import FolderSource
 from medmm.domain.errors import ConfigError, InputError
 from medmm.doors.dicom.spool import Spool
-from medmm.doors.folder import media, watching
+from medmm.doors.folder import media, taking, watching
 from medmm.doors.folder.media import named_files, opened_media
 from medmm.doors.folder.watching import FolderWatch, watch_until_stopped
 from tests.dicom_files import film_file, mr_file
@@ -93,7 +93,7 @@ def test_a_file_that_grows_while_it_is_copied_waits(
 ) -> None:
     film = film_file(watched.root, "film.dcm")
     watched.looks(1)
-    arrived = watching.arrived_file
+    arrived = taking.arrived_file
 
     def grown(*args: Any) -> Any:
         found = arrived(*args)
@@ -102,7 +102,7 @@ def test_a_file_that_grows_while_it_is_copied_waits(
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(watching, "arrived_file", grown)
+        patch.setattr(taking, "arrived_file", grown)
         assert watched.looks(1) == 0
     assert not watched.stored()
     assert not list(watched.spool.room.folder.iterdir())
@@ -163,9 +163,14 @@ def test_what_was_taken_is_removed_where_the_source_says_so(tmp_path: Path) -> N
     film = film_file(watched.root, "film.dcm")
     notes = watched.root / "notes.txt"
     notes.write_text("no image")
-    assert watched.looks(2) == 1
+    mr = [mr_file(tmp_path, f"{number}.dcm", 5.0 * number) for number in range(2)]
+    whole = packed(watched.root / "whole.zip", mr[0])
+    mixed = packed(watched.root / "mixed.zip", mr[1], notes)
+    assert watched.looks(2) == 3
     assert not film.exists()
+    assert not whole.exists()
     assert notes.exists()
+    assert mixed.exists()  # of which something is in no spool
 
 
 def test_a_full_disk_is_said_once_and_nothing_is_lost(watched: Watched) -> None:
