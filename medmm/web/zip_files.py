@@ -20,6 +20,7 @@ from medmm.domain.errors import InputError
 PART_BYTES = 1 << 20
 # An entry of the list at the end takes 46 bytes and its name; a longer list would be held in memory
 LIST_BYTES = 32 << 20
+RATIO, SURE_BYTES = 100, 1 << 30  # what unpacks to more than both is no study
 _STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _END, _END_BYTES, _MOST_COMMENT = b"PK\x05\x06", 22, 65_535
 _LOCATOR_64, _LOCATOR_BYTES = b"PK\x06\x07", 20
@@ -32,13 +33,19 @@ def is_zip(path: Path) -> bool:
         return file.read(4) in _STARTS
 
 
-def files_in(path: Path) -> Iterator[Iterator[bytes]]:
+def files_in(path: Path, limit_bytes: int | None = None) -> Iterator[Iterator[bytes]]:
     """Yield the content of each file of an archive, in parts of at most 1 MiB.
 
-    Raises: InputError if it is damaged, encrypted, packed in a way that Python can't undo, or of
-        the kind for more than 65,535 files or 4 GiB (ZIP64).
+    Args:
+        limit_bytes: to which it may unpack; None where who takes the parts counts them.
+
+    Raises: InputError if it is damaged, encrypted, packed in a way that Python can't undo, of the
+        kind for more than 65,535 files or 4 GiB (ZIP64), or unpacks to more than the limit, or to
+        more than 1 GiB and 100 times its size; OSError if it can't be read.
     """
     _refuse_long_list(path)
+    most = max(SURE_BYTES, RATIO * path.stat().st_size)
+    bound = _Bound(most if limit_bytes is None else min(most, limit_bytes))
     with _typed(), zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.is_dir():
@@ -46,12 +53,29 @@ def files_in(path: Path) -> Iterator[Iterator[bytes]]:
             if info.flag_bits & _ENCRYPTED:
                 raise InputError("the zip archive is encrypted", remedy="unpack it first")
             with archive.open(info) as file:
-                yield _parts(file)
+                yield _parts(file, bound)
 
 
-def _parts(file: IO[bytes]) -> Iterator[bytes]:
+class _Bound:
+    """Counts what an archive unpacks to."""
+
+    def __init__(self, left_bytes: int) -> None:
+        self._left_bytes = left_bytes
+
+    def count(self, size: int) -> None:
+        """Count bytes. Raises: InputError if they are too many."""
+        self._left_bytes -= size
+        if self._left_bytes < 0:
+            raise InputError(
+                "the zip archive unpacks to more than is taken",
+                remedy="unpack it yourself, look at what is in it, and name the folder",
+            )
+
+
+def _parts(file: IO[bytes], bound: _Bound) -> Iterator[bytes]:
     with _typed():
         while part := file.read(PART_BYTES):
+            bound.count(len(part))
             yield part
 
 

@@ -9,26 +9,12 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    UID,
-    CTImageStorage,
-    EncapsulatedPDFStorage,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
-from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import DIMSEMessage
-from pynetdicom.dimse_primitives import C_STORE, DimseServiceType
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
-from pynetdicom.presentation import (
-    AllStoragePresentationContexts,
-    PresentationContext,
-    build_context,
-    build_role,
-)
+from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
@@ -47,62 +33,20 @@ from medmm.doors.dicom.arriving import (
     IMPLEMENTATION_NAME,
     IMPLEMENTATION_UID,
     ArrivingObject,
-    Fault,
 )
-from medmm.doors.dicom.association import ABORT, BoundedSocket, SpoolingProvider
-from medmm.doors.dicom.receiver import ASIDE as PUT_ASIDE
-from medmm.doors.dicom.receiver import NO_ROOM, SUCCESS, Tell, answer, silence
+from medmm.doors.dicom.association import BoundedSocket
+from medmm.doors.dicom.receiver import Tell, silence
 from medmm.doors.dicom.spool import Sender, Spool
 from medmm.doors.dicom.tls import CIPHERS
+from medmm.doors.fetch.getting import GettingProvider, storage_contexts, stored
 from medmm.doors.fetch.matches import Found, Retrieved, StudyMatch, StudyQuery
 from medmm.doors.fetch.staging import Staging
 
 PDU_BYTES = 131_072
-MOST_IDENTIFIER_BYTES = 1 << 20  # of the data set of an answer, such as a list of failed objects
 MORE_ANSWERS = 1000  # that are waited for after a search was cancelled
-MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers of one byte
-UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
-# Each in a context of its own, so that the PACS sends an image as it has it
-COMPRESSED = tuple(
-    f"1.2.840.10008.1.2.{one}"
-    for one in ("4.50", "4.51", "4.57", "4.70", "4.80", "4.81", "4.90", "4.91", "4.201", "5")
-)
 SUCCEEDED, PENDING, WARNING = "Success", "Pending", "Warning"
 MOVE_DESTINATION_UNKNOWN = 0xA801
 Statuses = Mapping[int, tuple[str, str]]
-
-
-class GotObject(ArrivingObject):
-    """What follows a message: an object goes to the disk, the data set of an answer to memory."""
-
-    def write(self, data: Any, /) -> int:
-        """Take one fragment."""
-        if self._out is None and self.fault is None and self._find_command() is None:
-            if self.tell() + len(data) > MOST_IDENTIFIER_BYTES:
-                self.fault = Fault.SIZE
-                return len(data)
-            return super(ArrivingObject, self).write(data)
-        return super().write(data)
-
-
-class GettingProvider(SpoolingProvider):
-    """Collects the messages of an association that this end asked for."""
-
-    def get_msg(self, block: bool = False) -> tuple[None, None] | tuple[int, DimseServiceType]:
-        """Give the next message, waiting for it as pynetdicom's own does."""
-        return DIMSEServiceProvider.get_msg(self, block)
-
-    def _begin(self) -> None:
-        message = self.message = DIMSEMessage()
-        message.data_set = GotObject(self._room, lambda: self._command_of(message))
-        self._opened(message.data_set, self.assoc)
-
-    def receive_primitive(self, primitive: Any) -> None:
-        """Take what one P-DATA primitive brings; abort where an answer has no end."""
-        super().receive_primitive(primitive)
-        data = self.message.data_set if self.message is not None else None
-        if isinstance(data, GotObject) and data.fault is Fault.SIZE and data.command is None:
-            self.dul.event_queue.put(ABORT)
 
 
 class Pacs:
@@ -204,9 +148,9 @@ class Pacs:
         model = StudyRootQueryRetrieveInformationModelGet
 
         def store(event: Event) -> Dataset:
-            return _stored(event, staging)
+            return stored(event, staging)
 
-        contexts, roles = _storage(wanted)
+        contexts, roles = storage_contexts(wanted)
         contexts = [build_context(model), *contexts]
         with self._associated(contexts, roles, [(evt.EVT_C_STORE, store)]) as link:
             self._refuse_lacking(link, model)
@@ -378,54 +322,6 @@ class Pacs:
 
 
 _OFFER = "have this service allowed for the AE title, or take another way (`retrieve`)"
-
-
-def _stored(event: Event, staging: Staging) -> Dataset:
-    """Answer one C-STORE of a C-GET after its object is on the disk."""
-    request = event.request
-    arrived = getattr(request, "DataSet", None)
-    if not isinstance(request, C_STORE) or not isinstance(arrived, ArrivingObject):
-        return answer(NO_ROOM, "a C-STORE with a data set is expected")
-    command = arrived.command
-    if command is None:
-        return answer(NO_ROOM, "there is no data set")
-    try:
-        why = staging.take(arrived, command)
-    except OSError:
-        staging.fault, why = Fault.DISK, Fault.DISK.value
-    if staging.fault is not None:
-        arrived.drop()
-        return answer(NO_ROOM, why)
-    return answer(PUT_ASIDE if why else SUCCESS, why)
-
-
-def _storage(
-    wanted: Collection[str],
-) -> tuple[list[PresentationContext], list[SCP_SCU_RoleSelectionNegotiation]]:
-    """Propose storage in which this end is the SCP (PS3.7 D.3.3.4).
-
-    Classes that are read here come with every transfer syntax. Others are proposed too, since a
-    PACS would count what it can't send as failed; they are dropped as they arrive.
-    """
-    contexts = [
-        build_context(name, syntaxes)
-        for name in sorted(wanted)
-        for syntaxes in (list(UNCOMPRESSED), *([UID(one)] for one in COMPRESSED))
-    ]
-    others = [str(one.abstract_syntax) for one in AllStoragePresentationContexts]
-    first = [name for name in others if _comes_along(name) and name not in wanted]
-    rest = [name for name in others if name not in wanted and name not in first]
-    for name in (*first, *rest)[: MOST_CONTEXTS - 1 - len(contexts)]:
-        contexts.append(build_context(name, list(UNCOMPRESSED)))
-    names = dict.fromkeys(str(one.abstract_syntax) for one in contexts)
-    return contexts, [build_role(name, scp_role=True) for name in names]
-
-
-def _comes_along(name: str) -> bool:
-    """Tell whether a class often comes with films and MR: reports, marks, notes, screens."""
-    said = UID(name).name
-    words = ("SR", "Report", "Presentation State", "Key Object", "Segmentation", "Secondary")
-    return name in (CTImageStorage, EncapsulatedPDFStorage) or any(word in said for word in words)
 
 
 def _keys(query: StudyQuery) -> Dataset:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 DIRECTORY_NAME = "DICOMDIR"
 DIRECTORY_BYTES = 64 << 20
 FILE_ID = Tag("ReferencedFileID")
-# A zip archive that grows beyond both is none of a study
-RATIO, SURE_BYTES = 100, 1 << 30
 _NO_DIRECTORY = (
     InvalidDicomError,
     BytesLengthException,
@@ -105,29 +103,6 @@ def is_directory_file(path: Path) -> bool:
     return _plain(path.name) == DIRECTORY_NAME
 
 
-def bounded_files(path: Path, limit_bytes: int) -> Iterator[Iterator[bytes]]:
-    """Yield the content of each file of a zip archive, within limits, in parts.
-
-    Raises: InputError if the archive is damaged or encrypted, unpacks to more than `limit_bytes`,
-        or to more than 1 GiB and 100 times its size; OSError if it can't be read.
-    """
-    packed, unpacked = path.stat().st_size, 0
-
-    def counted(parts: Iterator[bytes]) -> Iterator[bytes]:
-        nonlocal unpacked
-        for part in parts:
-            unpacked += len(part)
-            if unpacked > limit_bytes or unpacked > max(SURE_BYTES, RATIO * packed):
-                raise InputError(
-                    "the zip archive unpacks to more than is taken",
-                    remedy="unpack it yourself, look at what is in it, and name the folder",
-                )
-            yield part
-
-    for parts in files_in(path):
-        yield counted(parts)
-
-
 @contextmanager
 def opened_media(paths: Sequence[Path], settings: Settings) -> Iterator[list[Path]]:
     """Give what lies in archives and on media: folders and files that the assistant can read.
@@ -177,7 +152,7 @@ def _unpack(path: Path, folder: Path, settings: Settings) -> None:
     """Write the files of an archive under numbers: no name in it names a file here."""
     folder.mkdir()
     try:
-        for number, parts in enumerate(bounded_files(path, settings.upload_bytes), 1):
+        for number, parts in enumerate(files_in(path, settings.upload_bytes), 1):
             with (folder / str(number)).open("xb") as out:
                 for part in parts:
                     out.write(part)

@@ -13,8 +13,8 @@ from medmm.doors.dicom.arriving import ArrivingObject
 from medmm.doors.dicom.object_uids import ObjectUids
 from medmm.doors.dicom.spool import OtherContentError, Sender, Spool
 from medmm.doors.folder.file_objects import DIRECTORY, LeftOutError, arrived_file
-from medmm.doors.folder.media import bounded_files, is_directory_file, named_files
-from medmm.web.zip_files import is_zip
+from medmm.doors.folder.media import is_directory_file, named_files
+from medmm.web.zip_files import files_in, is_zip
 
 PART_BYTES = 1 << 20
 Arrived = list[tuple[ArrivingObject, ObjectUids]]
@@ -93,7 +93,7 @@ class FileTaker:
         arrived: Arrived = []
         left = 0
         with ExitStack() as undone:
-            for parts in bounded_files(path, self._archive_bytes):
+            for parts in files_in(path, self._archive_bytes):
                 try:
                     arrived.append(arrived_file(parts, self._spool.room, self._wanted))
                 except LeftOutError:

@@ -204,7 +204,7 @@ def test_objects_that_could_not_be_sent_are_counted(slices: list[Path], spool: S
 
 def test_an_association_without_end_is_ended(slices: list[Path], spool: Spool) -> None:
     with pacs(*slices) as toy:
-        source = asked(toy).source
+        source = asked(toy, answer_s=1.0).source
         small = Pacs("toy", source, told_nothing, association_bytes=20_000)
         with pytest.raises(Unavailable, match="broke off"):
             small.retrieve(STUDY, spool, WANTED)
@@ -363,9 +363,9 @@ def test_a_moved_study_is_drafted_by_the_listener(slices: list[Path], tmp_path: 
 
 
 def test_classes_that_are_read_are_asked_for_with_what_may_hold_them() -> None:
-    from medmm.doors.fetch.pacs import MOST_CONTEXTS, _storage
+    from medmm.doors.fetch.getting import MOST_CONTEXTS, storage_contexts
 
-    contexts, roles = _storage(WANTED)
+    contexts, roles = storage_contexts(WANTED)
     assert len(contexts) == MOST_CONTEXTS - 1
     of_mr = [one.transfer_syntax for one in contexts if one.abstract_syntax == MRImageStorage]
     assert [JPEG2000Lossless] in of_mr

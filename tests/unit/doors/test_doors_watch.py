@@ -23,9 +23,10 @@ from medmm.assistant import Assistant
 from medmm.config import FolderSource
 from medmm.domain.errors import ConfigError, InputError
 from medmm.doors.dicom.spool import Spool
-from medmm.doors.folder import media, taking, watching
+from medmm.doors.folder import taking, watching
 from medmm.doors.folder.media import named_files, opened_media
 from medmm.doors.folder.watching import FolderWatch, watch_until_stopped
+from medmm.web import zip_files
 from tests.dicom_files import film_file, mr_file
 from tests.listener import WANTED, Event, entry, events, until
 from tests.quick_assistant import quick_assistant
@@ -246,8 +247,8 @@ def test_a_wrong_archive_brings_nothing_at_all(
         data[last + 400 : last + 420] = bytes(20)
     archive.write_bytes(data)
     if wrong == "bomb":
-        monkeypatch.setattr(media, "SURE_BYTES", 10_000)
-        monkeypatch.setattr(media, "RATIO", 0)
+        monkeypatch.setattr(zip_files, "SURE_BYTES", 10_000)
+        monkeypatch.setattr(zip_files, "RATIO", 0)
     assert watched.looks(3) == 0
     assert not watched.stored()
     assert not list(watched.spool.room.folder.iterdir())
