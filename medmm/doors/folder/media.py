@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from medmm.config import Settings
 
 DIRECTORY_NAME = "DICOMDIR"
+LEFT_S = 86_400.0
 DIRECTORY_BYTES = 64 << 20
 FILE_ID = Tag("ReferencedFileID")
 _NO_DIRECTORY = (
@@ -136,6 +138,9 @@ def _opened(path: Path, settings: Settings, folders: list[Path]) -> list[Path]:
     try:
         root = settings.data_dir / "unpacked"
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in root.iterdir():  # by commands that were killed
+            if time.time() - left.stat().st_mtime > LEFT_S:
+                shutil.rmtree(left, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(dir=root))
         folders.append(folder)
         _unpack(path, folder / path.name, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import ssl
@@ -22,6 +23,7 @@ from medmm.assistant import Assistant
 from medmm.config import DicomSource
 from medmm.domain.errors import ConfigError, InputError, Unavailable
 from medmm.domain.report import CaseState
+from medmm.doors.dicom.arriving import ArrivingObject
 from medmm.doors.dicom.listening import opened_spool
 from medmm.doors.dicom.spool import Spool
 from medmm.doors.fetch import fetching
@@ -189,6 +191,25 @@ def test_a_full_disk_is_said_and_leaves_nothing_half(slices: list[Path], spool: 
     with pacs(*slices) as toy, pytest.raises(Unavailable, match="the disk is full"):
         asked(toy).retrieve(STUDY, spool, WANTED)
     assert nothing_half_done(spool)
+
+
+def test_a_disk_that_fills_while_an_object_comes(
+    slices: list[Path], spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, calls = ArrivingObject._take, []
+
+    def full(self: ArrivingObject, fragment: memoryview) -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "no space left")
+        take(self, fragment)
+
+    monkeypatch.setattr(ArrivingObject, "_take", full)
+    with pacs(*slices) as toy:
+        with pytest.raises(Unavailable, match="the disk is full"):
+            asked(toy).retrieve(STUDY, spool, WANTED)
+        assert nothing_half_done(spool)
+        assert asked(toy).retrieve(STUDY, spool, WANTED).new == 4
 
 
 def test_objects_that_could_not_be_sent_are_counted(slices: list[Path], spool: Spool) -> None:

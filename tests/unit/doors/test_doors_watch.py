@@ -380,6 +380,9 @@ def test_archives_and_directories_are_opened_for_a_command(
     with quick_assistant(tmp_path / "data", listen=entry()) as assistant:
         disc = medium(tmp_path)
         archive = packed(tmp_path / "study.zip", *named_files(disc / "DICOMDIR").there)
+        left = tmp_path / "data/unpacked/left"
+        left.mkdir(parents=True)
+        os.utime(left, (0, 0))  # of a command that was killed long ago
         with opened_media([archive], assistant.settings) as files:
             study = assistant.admit(files)
             assert len(list(files[0].iterdir())) == 3
