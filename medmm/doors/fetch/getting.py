@@ -80,6 +80,9 @@ def stored(event: Event, staging: Staging) -> Dataset:
     if not isinstance(request, C_STORE) or not isinstance(arrived, ArrivingObject):
         return answer(NO_ROOM, "a C-STORE with a data set is expected")
     command = arrived.command
+    if arrived.fault is not None:
+        staging.fault = arrived.fault
+        return answer(NO_ROOM, arrived.fault.value)
     if command is None:
         return answer(NO_ROOM, "there is no data set")
     try:
