@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medmm.doors.session import add_row, new_table, out, session, write_json
+from medmm.doors.session import add_row, new_table, out, report, session, write_json
 
 if TYPE_CHECKING:
     from medmm.doors.fetch.matches import Found
@@ -84,9 +84,10 @@ def fetch(
 
     More than one match is listed, and none fetched without --all.
 
-    Exit 3 if nothing matches, 4 if the source refuses, 7 if it fails or can't be reached.
+    Exit 3 if nothing matches, 4 if the source refuses, 7 if it fails or can't be reached; 9 if some
+    of several studies failed.
     """
-    from medmm.domain.errors import InputError
+    from medmm.domain.errors import InputError, exit_code_of_several
     from medmm.doors.dicom.listening import teller
     from medmm.doors.fetch import fetching
     from medmm.doors.fetch.matches import StudyQuery
@@ -111,7 +112,10 @@ def fetch(
         except InputError:
             _show(found, as_json=as_json)
             raise
-        fetching.fetch(assistant, source, asked, matches, tell, incomplete=incomplete)
+        outcomes = fetching.fetch(assistant, source, asked, matches, tell, incomplete=incomplete)
+    codes = [0 if error is None else report(error) for error in outcomes]
+    if code := exit_code_of_several(codes):
+        raise typer.Exit(code)
 
 
 def _show(found: Found, *, as_json: bool) -> None:

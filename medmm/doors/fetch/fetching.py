@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 from medmm.config import DicomSource, DicomwebSource
-from medmm.domain.errors import InputError, Unavailable
+from medmm.domain.errors import InputError, MedmmError, Unavailable
 from medmm.doors.dicom.admissions import Admissions, SourceRules
 from medmm.doors.dicom.listening import opened_spool
 from medmm.doors.dicom.receiver import Tell
@@ -90,12 +90,25 @@ def fetch(
     tell: Tell,
     *,
     incomplete: bool = False,
-) -> None:
+) -> list[MedmmError | None]:
     """Retrieve studies one after the other, and admit and draft each.
 
-    Raises: what `retrieve` of the source raises; studies before that are admitted all the same.
+    A study that fails does not keep the others from being fetched.
+
+    Returns: of each study what went wrong; None where nothing did. What was refused, or is held for
+        a person, went well.
+    Raises: Unavailable if studies came that can't be admitted now; ConfigError if the spool can't
+        be used.
     """
     settings = assistant.settings
+    failed: list[MedmmError] = []
+
+    def heard(event: str, **said: object) -> None:
+        tell(event, **said)
+        if event in ("failed", "not-drafted"):
+            failed.append(InputError(str(said["reason"]), remedy=str(said["remedy"])))
+
+    outcomes: list[MedmmError | None] = []
     with opened_spool(assistant, SPOOL, "fetch") as spool:
         rules = SourceRules(
             quiet_seconds=0,
@@ -103,23 +116,44 @@ def fetch(
             keep_days=settings.listen.keep_days,
             titles={n: one.rule() for n, one in settings.sources.items()},
         )
-        admissions = Admissions(assistant, rules, spool, tell)
+        admissions = Admissions(assistant, rules, spool, heard)
         spool.sweep(settings.listen.keep_days)
         for match in matches:
-            got = source.retrieve(match, spool, assistant.sop_classes, incomplete=incomplete)
-            if not (got.new or got.again or got.aside or got.left):
-                raise Unavailable(
-                    "the source found the study and sent nothing of it",
-                    remedy="look at its log; the study may be on another archive",
-                    source=name,
-                )
-            counts = {word: value for word, value in asdict(got).items() if value}
-            tell("fetched", study=key_of(match.study_uid), source=name, **counts)
+            failed.clear()
+            try:
+                _fetch_one(assistant, name, source, match, spool, tell, incomplete=incomplete)
+            except MedmmError as error:
+                failed.append(error)
+                key = key_of(match.study_uid)
+                tell("not-fetched", study=key, reason=error.problem, remedy=error.remedy)
             while admissions.step():
                 pass
+            outcomes.append(failed[0] if failed else None)
         if waiting := spool.waiting():
             raise Unavailable(
                 f"{waiting} studies came and can't be admitted now",
                 remedy="they are kept: the next `medmm fetch` admits them",
                 source=name,
             )
+    return outcomes
+
+
+def _fetch_one(
+    assistant: Assistant,
+    name: str,
+    source: Searched,
+    match: StudyMatch,
+    spool: Spool,
+    tell: Tell,
+    *,
+    incomplete: bool,
+) -> None:
+    got = source.retrieve(match, spool, assistant.sop_classes, incomplete=incomplete)
+    if not (got.new or got.again or got.aside or got.left):
+        raise Unavailable(
+            "the source found the study and sent nothing of it",
+            remedy="look at its log; the study may be on another archive",
+            source=name,
+        )
+    counts = {word: value for word, value in asdict(got).items() if value}
+    tell("fetched", study=key_of(match.study_uid), source=name, **counts)

@@ -370,6 +370,36 @@ def test_what_can_not_be_admitted_now_is_admitted_by_the_next_fetch(
     assert events(told, "fetched")[0]["again"] == 4
 
 
+def test_of_several_studies_one_that_fails_keeps_none_of_the_others(
+    slices: list[Path], tmp_path: Path
+) -> None:
+    film = film_file(tmp_path, "film.dcm", PatientID="ZZ-2")
+
+    def abort(event: Any, number: int) -> None:
+        if event.identifier.StudyInstanceUID == STUDY.study_uid and number == 2:
+            event.assoc.abort()
+
+    with pacs(*slices, film, during_get=abort) as toy:
+        source = DicomSource(kind="dicom", host="127.0.0.1", port=toy.port, title="TOYPACS")
+        settings = {"listen": entry(), "sources": {"toy": source}}
+        with quick_assistant(tmp_path / "data", **settings) as assistant:
+            told = fetched(assistant, patient_id="ZZ-2")
+            assert [case.study_uid for case in assistant.cases()] == ["1.2.3.1"]
+    assert [event for event, _ in told] == ["not-fetched", "fetched", "admitted", "drafted"]
+
+
+def test_a_study_that_is_gone_meanwhile_is_told(slices: list[Path], tmp_path: Path) -> None:
+    with pacs(*slices) as toy:
+        source = DicomSource(kind="dicom", host="127.0.0.1", port=toy.port, title="TOYPACS")
+        settings = {"listen": entry(), "sources": {"toy": source}}
+        with quick_assistant(tmp_path / "data", **settings) as assistant:
+            pacs_ = fetching.source_named(assistant, "toy", told_nothing)
+            gone = (StudyMatch(study_uid="1.2.9"),)
+            (error,) = fetching.fetch(assistant, "toy", pacs_, gone, lambda event, **said: None)
+    assert error is not None
+    assert "sent nothing of it" in error.problem
+
+
 def test_a_moved_study_is_drafted_by_the_listener(slices: list[Path], tmp_path: Path) -> None:
     listen = entry(any_caller=True, callers=(), quiet_seconds=0.3, force_seconds=60)
     with quick_assistant(tmp_path / "data", listen=listen) as assistant:
