@@ -12,12 +12,15 @@ from typing import Any
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, StoragePresentationContexts, evt
+from pydicom.uid import ComprehensiveSRStorage
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
 from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
 )
+
+from tests.listener import WANTED
 
 
 @dataclass
@@ -94,11 +97,9 @@ def pacs(
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelMove)
     if refuse:
         entity.require_calling_aet = ["NOBODY"]
-    for context in StoragePresentationContexts:
-        entity.add_supported_context(
-            context.abstract_syntax, ALL_TRANSFER_SYNTAXES, scu_role=True, scp_role=True
-        )
-        entity.add_requested_context(context.abstract_syntax)
+    for name in (*WANTED, ComprehensiveSRStorage):
+        entity.add_supported_context(name, ALL_TRANSFER_SYNTAXES, scu_role=True, scp_role=True)
+        entity.add_requested_context(name)
     handlers = [
         (evt.EVT_C_FIND, toy.find),
         (evt.EVT_C_GET, toy.get),

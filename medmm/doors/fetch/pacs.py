@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import ssl
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -253,6 +254,10 @@ class Pacs:
         entity.connection_timeout = source.connect_s
         entity.acse_timeout = entity.network_timeout = entity.dimse_timeout = source.answer_s
         tls = None if source.tls is None else (self._tls(), source.host)
+
+        def opened(event: Event) -> None:
+            _bound(event.assoc, source.answer_s)
+
         link = entity.associate(
             source.host,
             source.port,
@@ -261,13 +266,13 @@ class Pacs:
             max_pdu=PDU_BYTES,
             ext_neg=cast("list[Any]", roles or []),
             tls_args=tls,
-            evt_handlers=handlers,
+            evt_handlers=[(evt.EVT_CONN_OPEN, opened), *(handlers or [])],
         )
         try:
             if not link.is_established:
+                if link.dul.socket is not None and link.dul.socket.socket is not None:
+                    link.dul.socket.socket.close()  # the library may leave it open
                 raise self._no_association(link)
-            if link.dul.socket is not None:
-                link.dul.socket.__class__ = BoundedSocket
             yield link
             if link.is_established:
                 link.release()
@@ -319,6 +324,15 @@ class Pacs:
                 source=self.name,
             ) from error
         return context
+
+
+def _bound(link: Association, seconds: float) -> None:
+    """Bound the PDUs of a connection, and how long half of one is waited for."""
+    found = link.dul.socket
+    if found is not None and found.socket is not None:
+        found.__class__ = BoundedSocket
+        found.socket.settimeout(seconds)
+        found.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 _OFFER = "have this service allowed for the AE title, or take another way (`retrieve`)"

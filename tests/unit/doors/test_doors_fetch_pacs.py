@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -223,6 +224,55 @@ def test_objects_that_could_not_be_sent_are_counted(slices: list[Path], spool: S
     assert (got.new, got.failed) == (4, 1)
 
 
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\x04\x00\xff\xff\xff\xff" + bytes(100),  # a PDU of 4 GiB, as it says
+        b"\x04\x00\x00\x00\x00\x10" + b"\xff" * 16,  # an item that is longer than its PDU
+        b"\x04\x00\x00\x00\x01\x00" + bytes(10),  # half a PDU, and no more
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"\x07\x00\x00\x00\x00\x04\x00\x00\x02\x00",  # A-ABORT
+    ],
+    ids=["long", "lying", "half", "http", "abort"],
+)
+def test_junk_in_the_middle_of_a_study_leaves_nothing_half(
+    slices: list[Path], spool: Spool, junk: bytes
+) -> None:
+    def send(event: Any, number: int) -> None:
+        if number == 2:
+            event.assoc.dul.socket.socket.sendall(junk)
+            time.sleep(0.3)
+
+    with pacs(*slices, during_get=send) as toy, pytest.raises(Unavailable, match="broke off"):
+        asked(toy, answer_s=1.0).retrieve(STUDY, spool, WANTED)
+    assert nothing_half_done(spool)
+
+
+def test_half_a_pdu_and_then_nothing_is_not_waited_for(slices: list[Path], spool: Spool) -> None:
+    ended = threading.Event()
+
+    def half(event: Any, number: int) -> None:
+        event.assoc.dul.socket.socket.sendall(b"\x04\x00\x00\x00\x01\x00" + bytes(10))
+        ended.wait(20)
+
+    with pacs(*slices, during_get=half) as toy:
+        began = time.monotonic()
+        before = set(threading.enumerate())
+        with pytest.raises(Unavailable, match="broke off"):
+            asked(toy, answer_s=0.5).retrieve(STUDY, spool, WANTED)
+        ours = [
+            one for one in threading.enumerate() if one not in before and "Acceptor" not in one.name
+        ]
+        for one in ours:
+            one.join(5)
+        took = time.monotonic() - began
+        stuck = [one.name for one in ours if one.is_alive() and "Requestor" in one.name]
+        ended.set()
+    assert not stuck
+    assert took < 10
+    assert nothing_half_done(spool)
+
+
 def test_an_association_without_end_is_ended(slices: list[Path], spool: Spool) -> None:
     with pacs(*slices) as toy:
         source = asked(toy, answer_s=1.0).source
@@ -274,11 +324,16 @@ def test_who_is_not_known_is_told_so() -> None:
 
 
 @contextmanager
-def silent_server() -> Iterator[int]:
-    """Accepts a connection and says nothing."""
+def silent_server(first: bytes = b"") -> Iterator[int]:
+    """Accepts a connection and says nothing, or no more than this."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         held: list[socket.socket] = []
-        thread = threading.Thread(target=lambda: held.append(server.accept()[0]), daemon=True)
+
+        def accept() -> None:
+            held.append(server.accept()[0])
+            held[0].sendall(first)
+
+        thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         yield server.getsockname()[1]
         thread.join(5)
@@ -291,8 +346,12 @@ def test_a_pacs_that_is_not_there_or_never_answers() -> None:
         port = free.getsockname()[1]
     with pytest.raises(Unavailable, match="can't be reached"):
         asked(ToyPacs(port=port)).search(StudyQuery(accession="A1"))
-    with silent_server() as port, pytest.raises(Unavailable, match="can't be reached, or ended"):
-        asked(ToyPacs(port=port), answer_s=0.5).search(StudyQuery(accession="A1"))
+    for first in (b"", b"\x02\x00\x00\x00\x01\x00", b"\x02\x00\xff\xff\xff\xff", b"HTTP/1.1 400"):
+        with (
+            silent_server(first) as port,
+            pytest.raises(Unavailable, match="can't be reached, or ended"),
+        ):
+            asked(ToyPacs(port=port), answer_s=0.5).search(StudyQuery(accession="A1"))
     with pacs(silent_s=2) as toy, pytest.raises(Unavailable, match=r"within 0\.5 s"):
         asked(toy, answer_s=0.5).search(StudyQuery(accession="A1"))
 
