@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rapidfuzz import process
 from medmm.config.destinations import KINDS
 from medmm.config.entries import ENTRIES, ReaderEntry
 from medmm.config.settings import ENVIRONMENT_PREFIX, Settings
+from medmm.config.sources import SOURCE_KINDS
 from medmm.domain.errors import ConfigError
 
 # which file to read; where the tests find the shared data; where a test lets the process die
@@ -59,14 +60,9 @@ def load_settings(path: str | Path | None = None) -> Settings:
         faults.append(_wrong([(e["loc"], e["msg"]) for e in error.errors()], file, tree))
     except (
         SettingsError
-<<<<<<< HEAD
-    ):  # a variable that should hold JSON and does not; its text would name the value
-        faults.append(_wrong([((f,), "no JSON") for f in LISTS if _variable(f)], file, tree))
-=======
     ) as error:  # a variable that should hold JSON and does not; its text would name the value
         given = [f for f in Settings.model_fields if f'"{f}"' in str(error)]
         faults.append(_wrong([((f,), "no JSON") for f in given if _variable(f)], file, tree))
->>>>>>> bd9e1a3f (Docs, settings and decision of sources; a restart waits until it has caught up)
     if faults:
         raise _together(faults) from None
     return settings
@@ -193,17 +189,21 @@ def _unknown_keys(
             yield f"{above}{key.value}", key.start_mark.line + 1, model
         elif key.value in LISTS and isinstance(value, yaml.SequenceNode):
             for item in value.value:
-                of = ReaderEntry if key.value == "readers" else _kind_of(item)
+                of = ReaderEntry if key.value == "readers" else _kind_of(item, KINDS)
                 if of is not None:
                     yield from _unknown_keys(item, of, f"{key.value}.")
+        elif not above and key.value == "sources" and isinstance(value, yaml.MappingNode):
+            for name, item in value.value:
+                if (of := _kind_of(item, SOURCE_KINDS)) is not None:
+                    yield from _unknown_keys(item, of, f"sources.{name.value}.")
         elif not above and key.value in ENTRIES:
             yield from _unknown_keys(value, ENTRIES[key.value], f"{key.value}.")
 
 
-def _kind_of(item: yaml.Node) -> type[BaseModel] | None:
-    """Find the class of a destination by its kind; None if it names none, or another."""
+def _kind_of(item: yaml.Node, kinds: Mapping[str, type[BaseModel]]) -> type[BaseModel] | None:
+    """Find the class of an entry by its kind; None if it names none, or another."""
     pairs = item.value if isinstance(item, yaml.MappingNode) else ()
-    return next((KINDS.get(str(v.value)) for k, v in pairs if k.value == "kind"), None)
+    return next((kinds.get(str(v.value)) for k, v in pairs if k.value == "kind"), None)
 
 
 def _unknown(dotted: str, where: str, model: type[BaseModel]) -> ConfigError:

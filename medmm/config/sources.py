@@ -136,4 +136,10 @@ class DicomwebSource(_Source):
             ) from error
 
 
+# By the name of its kind, each with one class
+SOURCE_KINDS: dict[str, type[BaseModel]] = {
+    "folder": FolderSource,
+    "dicom": DicomSource,
+    "dicomweb": DicomwebSource,
+}
 Source = Annotated[FolderSource | DicomSource | DicomwebSource, Field(discriminator="kind")]

@@ -43,7 +43,7 @@ sources:
         ("a: {kind: folder, path: x, afterwards: delete}", "sources.a.folder.afterwards"),
         ("a: {kind: dicom, host: x, title: P, move_to: M}", "move_to go together"),
         ("a: {kind: dicom, host: x, title: 'A\\B'}", "no AE title"),
-        ("a: {kind: dicom, host: x, title: P, tls: {key: k.pem}}", "go together"),
+        ("a: {kind: dicom, host: x, title: P, tls: {key: k.pem}}", "a key its certificate"),
         ("a: {kind: dicomweb, url: 'https://a.example/x'}", "not among `hosts`"),
         (
             "a: {kind: dicomweb, url: 'https://a.example/x', token: s3cret}",
@@ -55,7 +55,7 @@ sources:
 def test_a_wrong_source_is_named_and_no_value_shown(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError) as refused:
         load_settings(written(tmp_path, f"sources:\n  {text}\n"))
-    assert said in str(refused.value)
+    assert said in f"{refused.value}"
     assert "s3cret" not in str(refused.value)
 
 
