@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator,
 from medmm.config.destinations import ClientTlsEntry
 from medmm.config.listening import Title, TitleEntry
 from medmm.domain.errors import ConfigError
-from medmm.domain.model_server import fault_of_address
+from medmm.domain.model_server import fault_of_address, is_loopback
 
 SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 Timeout = Annotated[float, Field(gt=0, le=3600)]
@@ -64,6 +64,7 @@ class DicomSource(_Source):
         move_to: for C-MOVE: an AE title of `medmm listen`, which the PACS knows with its address.
         matches: the most that a search may find.
         connect_s, answer_s: seconds for a connection, and between two answers.
+        plain: whether patients' data may come over the network without TLS.
     """
 
     kind: Literal["dicom"]
@@ -77,6 +78,13 @@ class DicomSource(_Source):
     connect_s: Timeout = 10
     answer_s: Timeout = 60
     tls: ClientTlsEntry | None = None
+    plain: bool = False
+
+    @model_validator(mode="after")
+    def _secret_beyond_this_machine(self) -> DicomSource:
+        if self.tls is None and not self.plain and not is_loopback(self.host):
+            raise ValueError("needs tls; or plain: true, where the network is trusted")
+        return self
 
     @model_validator(mode="after")
     def _has_a_destination(self) -> DicomSource:

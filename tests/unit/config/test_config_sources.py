@@ -22,7 +22,7 @@ def test_what_the_settings_say_of_sources(tmp_path: Path) -> None:
     text = """
 sources:
   drop: {kind: folder, path: ~/drop}
-  pacs: {kind: dicom, host: 192.0.2.20, title: PACS, retrieve: move, move_to: MEDMM, site: North}
+  pacs: {kind: dicom, host: 192.0.2.20, plain: true, title: PACS, retrieve: move, move_to: MEDMM, site: North}
   web: {kind: dicomweb, url: "https://a.example/dicom-web", hosts: [a.example]}
 """
     sources = load_settings(written(tmp_path, text)).sources
@@ -42,7 +42,8 @@ sources:
         ("a: {kind: folder}", "sources.a.folder.path"),
         ("a: {kind: folder, path: x, setle_seconds: 3}", "did you mean 'settle_seconds'?"),
         ("a: {kind: folder, path: x, afterwards: delete}", "sources.a.folder.afterwards"),
-        ("a: {kind: dicom, host: x, title: P, move_to: M}", "move_to go together"),
+        ("a: {kind: dicom, host: x, plain: true, title: P, move_to: M}", "move_to go together"),
+        ("a: {kind: dicom, host: x, title: P}", "needs tls"),
         ("a: {kind: dicom, host: x, title: 'A\\B'}", "no AE title"),
         ("a: {kind: dicom, host: x, title: P, tls: {key: k.pem}}", "a key its certificate"),
         ("a: {kind: dicomweb, url: 'https://a.example/x'}", "not among `hosts`"),
