@@ -5,11 +5,8 @@ from __future__ import annotations
 import ssl
 
 from medmm.config import TlsEntry
+from medmm.connections.tls import CIPHERS
 from medmm.domain.errors import ConfigError
-
-# With TLS 1.2: forward secrecy and authenticated encryption alone (RFC 9325 4.2); TLS 1.3 has no
-# others.
-CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
 
 
 def server_context(entry: TlsEntry) -> ssl.SSLContext:

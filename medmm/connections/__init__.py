@@ -1,0 +1,1 @@
+"""How medmm speaks to other machines: certificates, and one request over HTTP within limits."""
