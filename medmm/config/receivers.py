@@ -1,4 +1,4 @@
-"""Receivers of signed results that are other systems: DICOM nodes, DICOMweb and FHIR servers.
+"""Receivers of signed results: DICOM nodes, DICOMweb and FHIR servers.
 
 No token, password or key stands in the settings: each is named by its file.
 """

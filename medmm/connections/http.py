@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from medmm.connections.addresses import addresses_of
 from medmm.connections.tls import client_context, is_of_certificates
-from medmm.domain.errors import MedmmError, Unavailable
+from medmm.domain.errors import MedmmError, Unavailable, needed
 from medmm.domain.receivers import HttpServer
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ class HttpConnection:
             raise NoAnswer("HTTP TIMEOUT", f"no whole answer within {self.server.total_s:g} s")
         if exchange.failure is not None:
             raise exchange.failure
-        assert exchange.answer is not None  # noqa: S101 (one or the other was set)
-        return exchange.answer
+        return needed(exchange.answer, "the answer of a server")
 
 
 @dataclass(slots=True)

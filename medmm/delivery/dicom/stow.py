@@ -108,7 +108,7 @@ def _of(
 
 
 def _listed(answer: Answer) -> tuple[dict[str, int], dict[str, int]]:
-    """Read the objects that were stored with their warnings, and the others with their reasons."""
+    """Read which objects were stored, with warnings, and which failed, with reasons."""
     found = answer.json()
     if isinstance(found, list) and len(found) == 1:  # some servers give a list of one data set
         found = found[0]

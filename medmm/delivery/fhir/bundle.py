@@ -1,8 +1,8 @@
 """A signed report as a FHIR R4 transaction Bundle.
 
 Built with the R4B classes of fhir.resources, of which only elements are used that R4 (4.0.1) has as
-well. Every fullUrl comes from the id of the report's first version, so that publishing twice gives
-the same bytes, and what a later version sends finds what an earlier one made.
+well. Every fullUrl and identifier comes from the id of the report's first version, so that
+publishing twice gives the same bytes, and what a later version sends finds what an earlier one made.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from medmm.delivery.fhir.elements import (
     Json,
     concept,
     date_time,
+    own_identifier,
     ref,
     search,
     url,
@@ -178,7 +179,7 @@ def _entry(
     """
     request = {"method": "POST", "url": kind}
     if if_none_exist is None and kind != "Provenance":  # which has no identifier
-        own = {"system": URI, "value": url(report, name)}
+        own = {"system": URI, "value": own_identifier(report, name)}
         resource = {**resource, "identifier": [*resource.get("identifier", []), own]}
         if_none_exist = search(URI, own["value"])
     if report.version > 1 and kind in UPDATED:

@@ -15,9 +15,18 @@ URI = "urn:ietf:rfc:3986"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 
 
-def url(report: SignedReport, name: str) -> str:
-    """Make the fullUrl of an entry from its name, the same in every version of a report."""
+def own_identifier(report: SignedReport, name: str) -> str:
+    """Make the identifier by which a resource is found again, in every version of a report."""
     return uuid.uuid5(uuid.NAMESPACE_OID, f"{report.root}/{name}").urn
+
+
+def url(report: SignedReport, name: str) -> str:
+    """Make the fullUrl of an entry from its name, the same in every version of a report.
+
+    It is never the resource's identifier: Medplum puts the place of the resource wherever a Bundle
+    holds its fullUrl, and would find none of them again (docs/conformance.md).
+    """
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{report.root}/{name}/fullUrl").urn
 
 
 def ref(report: SignedReport, name: str) -> Json:

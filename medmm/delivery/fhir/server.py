@@ -176,7 +176,7 @@ def _version(content: bytes) -> _Version | None:
 
 
 def _reports(bundle: Any, identifier: str) -> Iterator[Any]:
-    """List the reports of a search by their identifier: a server may ignore what it searches by."""
+    """List the reports of an identifier: a server may ignore what it searches by."""
     for entry in _entries(bundle):
         resource = entry.get("resource")
         named = _is(resource, "DiagnosticReport")

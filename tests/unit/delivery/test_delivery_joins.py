@@ -119,9 +119,18 @@ def test_publishing_again_creates_nothing_a_second_time() -> None:
     searches = [e["request"].get("ifNoneExist") for e in first["entry"]]
     assert searches == [e["request"].get("ifNoneExist") for e in second["entry"]]
     (report,) = [e for e in first["entry"] if e["resource"]["resourceType"] == "DiagnosticReport"]
-    assert (
-        report["request"]["ifNoneExist"].partition("|")[2].replace("%3A", ":") == report["fullUrl"]
-    )
+    own = report["resource"]["identifier"][-1]["value"]
+    assert report["request"]["ifNoneExist"].partition("|")[2].replace("%3A", ":") == own
+
+
+def test_no_full_url_is_an_identifier() -> None:
+    """A server that puts the place of a resource wherever its fullUrl stands would never find it again."""
+    made = report_bundle(make_signed_report(), LOCAL, joins())
+    places = {one["fullUrl"] for one in made["entry"]}
+    assert len(places) == len(made["entry"])
+    for one in made["entry"]:
+        identifiers = {i.get("value") for i in one["resource"].get("identifier", [])}
+        assert not places & identifiers
 
 
 CODES = {

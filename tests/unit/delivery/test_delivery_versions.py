@@ -90,8 +90,13 @@ def resources(kind: str, *versions: SignedReport) -> list[dict[str, Any]]:
 
 
 def observations(*versions: SignedReport) -> dict[str, dict[str, Any]]:
-    """By the identifier, which is that of a statement whatever the version."""
-    return {o["identifier"][0]["value"]: o for o in resources("Observation", *versions)}
+    """By the fullUrl, which is that of a statement whatever the version."""
+    entries = report_bundle(versions[-1], IDENTITY, versions=versions)["entry"]
+    return {
+        e["fullUrl"]: e["resource"]
+        for e in entries
+        if e["resource"]["resourceType"] == "Observation"
+    }
 
 
 # ---- text -----------------------------------------------------------------------------------------------
@@ -239,7 +244,7 @@ def test_every_version_is_the_same_resource_and_a_later_one_updates_it() -> None
         for entry in bundle["entry"]:
             kind, request = entry["resource"]["resourceType"], entry["request"]
             if kind in ("DiagnosticReport", "Observation") and number:
-                own = entry["fullUrl"].replace(":", "%3A")
+                own = entry["resource"]["identifier"][-1]["value"].replace(":", "%3A")
                 assert request == {
                     "method": "PUT",
                     "url": f"{kind}?identifier=urn%3Aietf%3Arfc%3A3986|{own}",
