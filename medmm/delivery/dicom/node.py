@@ -88,23 +88,28 @@ class _Link:
     """What is noted of a connection beside what the library tells of it.
 
     Attributes:
-        opened: whether there was one.
+        connection: None if there was none.
         handshake: why its TLS handshake failed.
         answered: the message that the last answer was to.
     """
 
     wait_s: float
-    opened: bool = False
+    connection: socket.socket | None = None
     handshake: list[Exception] = field(default_factory=list)
     answered: int | None = None
 
     def open(self, event: Event) -> None:
         """Send small PDUs at once, and never wait for ever for a node that reads nothing."""
-        self.opened = True
         held = event.assoc.dul.socket
         if held is not None and held.socket is not None:
-            held.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            held.socket.settimeout(self.wait_s)
+            self.connection = held.socket
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connection.settimeout(self.wait_s)
+
+    def close(self) -> None:
+        """Close a connection whose other end went first: pynetdicom 3.0.4 leaves it open."""
+        if self.connection is not None:
+            self.connection.close()
 
     def message(self, event: Event) -> None:
         """Note which message is answered: the library takes any answer for the one it waits for."""
@@ -122,6 +127,7 @@ class _Link:
                     super().do_handshake(block)
                 except OSError as error:
                     noted.append(error)
+                    self.close()
                     raise
 
         context = client_context(receiver.tls)
@@ -165,7 +171,7 @@ def _associated(
         if association.is_established:
             association.release()  # what was answered is kept, whatever becomes of this
     finally:
-        _close(association)
+        link.close()
 
 
 def _asked(receiver: DicomReceiver, datasets: Sequence[Dataset]) -> tuple[Association, _Link]:
@@ -192,7 +198,7 @@ def _asked(receiver: DicomReceiver, datasets: Sequence[Dataset]) -> tuple[Associ
             tls_args=link.context(receiver),
             evt_handlers=handlers,
         )
-        if link.opened or link.handshake:
+        if link.connection or link.handshake:
             break
     return association, link
 
@@ -221,7 +227,7 @@ def _refusal(association: Association, link: _Link) -> _NoAssociation:
         of_certificates = isinstance(error, ssl.SSLError)
         said = "one end does not trust the other" if of_certificates else "no TLS handshake"
         return _NoAssociation("TLS REFUSED", f"{said}: {type(error).__name__}")
-    if not link.opened:
+    if link.connection is None:
         return _NoAssociation("NO CONNECTION", "the node can't be reached")
     if association.is_rejected and association.acceptor.primitive is not None:
         told = association.acceptor.primitive
@@ -296,10 +302,3 @@ def _without_context(
         code=f"CONTEXT REFUSED {result}",
         reason=REFUSED_CONTEXTS.get(result, ""),
     )
-
-
-def _close(association: Association) -> None:
-    """Close a socket whose other end went first, which pynetdicom 3.0.4 leaves open."""
-    held = association.dul.socket
-    if held is not None and held.socket is not None:
-        held.socket.close()

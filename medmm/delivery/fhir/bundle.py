@@ -2,7 +2,7 @@
 
 Built with the R4B classes of fhir.resources, of which only elements are used that R4 (4.0.1) has as
 well. Every fullUrl and identifier comes from the id of the report's first version, so that
-publishing twice gives the same bytes, and what a later version sends finds what an earlier one made.
+publishing twice gives the same bytes, and a later version finds what an earlier one made.
 """
 
 from __future__ import annotations
