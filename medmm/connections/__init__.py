@@ -1,1 +1,1 @@
-"""How medmm speaks to other machines: certificates, and one request over HTTP within limits."""
+"""How medmm speaks to other machines: certificates, and a request over HTTP in limits."""

@@ -29,7 +29,10 @@ def fhir_out_md() -> str:
     ]
     return (
         "## FHIR R4: reports\n\nA signed report leaves as a transaction Bundle in which every resource with an identifier is a "
-        "conditional create: sent again it makes no second patient, study or report. Patient and order are found by identifiers "
+        "conditional create: sent again it makes no second patient, study or report. Its `fullUrl` is no identifier of anything: "
+        "Medplum puts the place of a resource wherever its `fullUrl` stands, in identifiers too, and would find none of them again. "
+        "What sends it to a server, and what each answer means, stands in [receivers](delivering-receivers.md#a-fhir-r4-server). "
+        "Patient and order are found by identifiers "
         "under the systems of the settings ([configuration](configuration.md)):\n\n"
         + table(["setting", "where", "type (HL7 table 0203)"], SYSTEMS)
         + "\nThe patient is searched for by the patient ID under the issuer that the image names, where that is a URI; under "
