@@ -81,7 +81,7 @@ def versions_md() -> str:
         "\n### Later versions\n\nAll versions of a report are one DiagnosticReport, under an identifier that comes from the id of the "
         "first, and an Observation a statement. A later version updates them where they are (conditional update, "
         "`PUT DiagnosticReport?identifier=…`); patient, study, readers and software stay conditional creates. Its identifier `report-…` "
-        "is that of the version.\n\n"
+        "is that of the version, and says its number (`type.text`).\n\n"
         + table(["the version is", "status of the report", "activity of its Provenance"], rows)
         + "\nThe status is the uppermost of this order that any version since the first has: "
         + ", ".join(f"`{status}`" for status in STATUS.values())

@@ -44,6 +44,7 @@ from medmm.delivery.fhir.versions import (
     observation_status,
     report_status,
     retracted,
+    version_identifier,
 )
 from medmm.delivery.observed import SaidOfFinding, measured, observations, said_of_finding
 from medmm.delivery.text import printable
@@ -393,7 +394,7 @@ def _diagnostic_report(
     if accession := joins.accession():
         body["identifier"] = accession
     if report.replaces is not None:
-        body["identifier"] = [*body.get("identifier", []), {"value": report.id}]
+        body["identifier"] = [*body.get("identifier", []), version_identifier(report)]
     if observed:
         body["result"] = [ref(report, s.id) for s in observed]
     if report.study.acquired:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from medmm.connections.http import Answer, HttpConnection, NoAnswer
 from medmm.connections.sign_in import Credentials, credentials
 from medmm.delivery.fhir.elements import URI
+from medmm.delivery.fhir.versions import version_in
 from medmm.delivery.http_outcome import outcome_of
 from medmm.domain.plain_text import clean
 from medmm.domain.receivers import FhirReceiver
@@ -51,7 +51,7 @@ class _Version:
     """
 
     identifier: str
-    issued: datetime
+    number: int
     entries: int
 
 
@@ -103,8 +103,8 @@ class FhirServer:
         bundle = answer.json()
         if answer.status != 200 or not _is(bundle, "Bundle"):
             return _of_status(answer)
-        issued = [_instant(resource) for resource in _reports(bundle, version.identifier)]
-        if any(when is not None and _ms(when) >= _ms(version.issued) for when in issued):
+        held = [version_in(resource) for resource in _reports(bundle, version.identifier)]
+        if max(held, default=0) >= version.number:
             words = "the server has this version, or a later one, from before"
             return Transmission(outcome=Outcome.ARRIVED, code="HTTP 200 FOUND", reason=words)
         return None
@@ -168,10 +168,9 @@ def _version(content: bytes) -> _Version | None:
     entries = list(_entries(bundle))
     for entry in entries:
         resource = entry.get("resource")
-        issued = _instant(resource)
-        if _is(resource, "DiagnosticReport") and issued is not None:
+        if _is(resource, "DiagnosticReport"):
             own = [value for system, value in _identifiers(resource) if system == URI]
-            return _Version(own[0], issued, len(entries)) if own else None
+            return _Version(own[0], version_in(resource), len(entries)) if own else None
     return None
 
 
@@ -188,20 +187,6 @@ def _identifiers(resource: Any) -> list[tuple[Any, Any]]:
     found = resource.get("identifier")
     found = found if isinstance(found, list) else []
     return [(one.get("system"), one.get("value")) for one in found if isinstance(one, dict)]
-
-
-def _instant(resource: Any) -> datetime | None:
-    said = resource.get("issued") if isinstance(resource, dict) else None
-    try:
-        found = datetime.fromisoformat(said) if isinstance(said, str) else None
-    except ValueError:
-        return None
-    return found if found is not None and found.tzinfo is not None else None
-
-
-def _ms(when: datetime) -> int:
-    """Count milliseconds, which is as much as servers keep."""
-    return int(when.timestamp() * 1000)
 
 
 def _entries(bundle: Any) -> Iterator[Any]:

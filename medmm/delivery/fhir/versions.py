@@ -12,6 +12,7 @@ Source: FHIR R4 diagnostic-report-status, observation-status, Provenance, v3-Dat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -20,6 +21,7 @@ from medmm.domain.report import SignedReport, SignedStatement
 from medmm.domain.report_kind import ReportKind
 
 Json = dict[str, Any]
+VERSION = r"version (?P<number>[0-9]{1,9}) of the report"
 OPERATIONS = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 # What says most of all that happened since the first version comes first: who holds the first must
 # learn that it was wrong, even if the last change was an addendum.
@@ -42,6 +44,25 @@ def report_status(versions: Sequence[SignedReport]) -> str:
     """Find the status of a report after all that became of it."""
     kinds = {version.kind for version in versions}
     return next(status for kind, status in STATUS.items() if kind in kinds)
+
+
+def version_identifier(report: SignedReport) -> Json:
+    """Make the identifier of a later version, which says its number, for people and for a sender.
+
+    No time can tell which of two versions is the later: clocks are set back.
+    """
+    return {"type": {"text": f"version {report.version} of the report"}, "value": report.id}
+
+
+def version_in(diagnostic_report: Json) -> int:
+    """Read which version of a report a DiagnosticReport holds: the first has no such identifier."""
+    found = diagnostic_report.get("identifier")
+    for one in found if isinstance(found, list) else []:
+        kind = one.get("type") if isinstance(one, dict) else None
+        words = kind.get("text") if isinstance(kind, dict) else None
+        if isinstance(words, str) and (said := re.fullmatch(VERSION, words)):
+            return int(said["number"])
+    return 1
 
 
 def observation_status(statement_id: str, versions: Sequence[SignedReport]) -> str:

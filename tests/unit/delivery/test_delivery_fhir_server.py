@@ -20,6 +20,7 @@ from joserfc.jwk import ECKey, RSAKey
 from medmm.connections.sign_in import ClientKey
 from medmm.delivery import render
 from medmm.delivery.fhir.server import FhirServer
+from medmm.delivery.fhir.versions import version_in
 from medmm.delivery.senders import sender_to
 from medmm.domain.errors import ConfigError
 from medmm.domain.receivers import BackendServices, FhirReceiver, HttpServer
@@ -105,16 +106,26 @@ def test_an_earlier_version_is_never_written_over_a_later_one() -> None:
     assert store.of("DiagnosticReport")[0]["status"] == "entered-in-error"
 
 
-def test_a_server_that_keeps_time_to_the_second_or_in_another_zone_gets_each_version() -> None:
+def test_a_version_that_was_signed_before_an_earlier_one_arrives_all_the_same() -> None:
+    """The clock was set back in between, or stood still."""
     store = FhirStore()
-    with fhir_server(store) as peer:
-        for one in BUNDLES:
-            assert sent(peer.url, one) == DONE
-            (report,) = store.of("DiagnosticReport")
-            (place,) = (key for key in store.resources if key[0] == "DiagnosticReport")
-            local = report["issued"].replace("+00:00", "Z")
-            store.resources[place][-1] = {**report, "issued": local}
-            assert sent(peer.url, one).code == "HTTP 200 FOUND"
+    first = replace(CHAIN[0], signed_at=CHAIN[1].signed_at)
+    later = replace(CHAIN[0], signed_at=CHAIN[2].signed_at)
+    for one in (first, later):
+        store.resources.clear()
+        versions = (one, CHAIN[1])
+        with fhir_server(store) as peer:
+            assert sent(peer.url, bundle(versions[:1])) == DONE
+            assert sent(peer.url, bundle(versions)) == DONE
+        assert store.of("DiagnosticReport")[0]["status"] == "corrected"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [None, 1, [1], [{"type": 1}], [{"type": {"text": 1}}], [{"type": {"text": "version x"}}]],
+)
+def test_what_is_no_number_of_a_version_is_the_first(said: object) -> None:
+    assert version_in({"identifier": said}) == 1
 
 
 def test_a_server_that_ignores_what_it_searches_by_has_not_the_report() -> None:

@@ -300,7 +300,8 @@ def test_the_provenance_names_the_version_before_and_the_reason() -> None:
         assert provenance["reason"] == [{"text": report.reason}]
         assert provenance["activity"]["coding"][0]["code"] == code
         (body,) = resources("DiagnosticReport", *CHAIN[: number + 1])
-        assert {"value": report.id} in body["identifier"]
+        words = f"version {report.version} of the report"
+        assert {"type": {"text": words}, "value": report.id} in body["identifier"]
 
 
 def test_a_reader_is_the_same_practitioner_in_every_version() -> None:
