@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from medmm.config.entries import Hl7Entry
+from medmm.config.receivers import (
+    ClientTlsEntry,
+    DicomNodeEntry,
+    FhirServerEntry,
+    StowEntry,
+)
+from medmm.domain.model_server import is_loopback
 from medmm.domain.study import Modality
 from medmm.domain.vocabulary import finding_terms
 
 # As `medmm publish --form` names them
 Form = Literal["text", "json", "fhir", "sr", "seg", "key-object", "pdf", "oru"]
+DicomForm = Literal["sr", "seg", "key-object", "pdf"]
+DICOM_FORMS: tuple[DicomForm, ...] = get_args(DicomForm)
 
 
 class DestinationEntry(BaseModel):
@@ -61,31 +69,6 @@ class FolderEntry(DestinationEntry):
         return path.expanduser().absolute()
 
 
-class ClientTlsEntry(BaseModel):
-    """How the receiver is known, and by which certificate this end is.
-
-    Attributes:
-        ca_file: of the authority of the receiver's certificate; without it those of the system.
-        certificate, key: of this end, where the receiver asks for them.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    ca_file: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-
-    @field_validator("ca_file", "certificate", "key")
-    @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        return path.expanduser().absolute() if path is not None else None
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("a certificate needs its key, and a key its certificate")
-        return self
-
-
 class MllpEntry(DestinationEntry):
     """A receiver of HL7 v2 messages over MLLP.
 
@@ -108,18 +91,38 @@ class MllpEntry(DestinationEntry):
 
     @model_validator(mode="after")
     def _secret_beyond_this_machine(self) -> Self:
-        if self.tls is None and not self.plain and not _loopback(self.host):
+        if self.tls is None and not self.plain and not is_loopback(self.host):
             raise ValueError("needs tls; or plain: true, where the network is trusted")
         return self
 
 
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:  # a name
-        return host == "localhost"
+class DicomNodeDestination(DestinationEntry, DicomNodeEntry):
+    """A DICOM node that objects are stored on (C-STORE)."""
+
+    forms: tuple[DicomForm, ...] = DICOM_FORMS
+
+
+class StowDestination(DestinationEntry, StowEntry):
+    """A DICOMweb server that objects are stored on (STOW-RS)."""
+
+    forms: tuple[DicomForm, ...] = DICOM_FORMS
+
+
+class FhirDestination(DestinationEntry, FhirServerEntry):
+    """A FHIR R4 server that reports are written to."""
+
+    forms: tuple[Literal["fhir"], ...] = ("fhir",)
 
 
 # By the name of its kind, each with one class
-KINDS: dict[str, type[DestinationEntry]] = {"folder": FolderEntry, "mllp": MllpEntry}
-Destination = Annotated[FolderEntry | MllpEntry, Field(discriminator="kind")]
+KINDS: dict[str, type[DestinationEntry]] = {
+    "folder": FolderEntry,
+    "mllp": MllpEntry,
+    "dicom": DicomNodeDestination,
+    "stow": StowDestination,
+    "fhir": FhirDestination,
+}
+Destination = Annotated[
+    FolderEntry | MllpEntry | DicomNodeDestination | StowDestination | FhirDestination,
+    Field(discriminator="kind"),
+]

@@ -51,7 +51,7 @@ class ClientTlsEntry(_Entry):
     @model_validator(mode="after")
     def _pair(self) -> Self:
         if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key go together")
+            raise ValueError("a certificate needs its key, and a key its certificate")
         return self
 
     def files(self) -> TlsFiles:
@@ -146,7 +146,7 @@ class _ServerEntry(_Entry):
         default=None, min_length=1, max_length=200, pattern=r"^[^:\x00-\x1f]+$"
     )
     password_file: Path | None = None
-    tls: ClientTlsEntry = ClientTlsEntry()
+    tls: ClientTlsEntry | None = None
     plain_http_on_loopback: bool = False
     connect_timeout_s: Seconds = 10
     timeout_s: Seconds = 120
@@ -186,7 +186,7 @@ class _ServerEntry(_Entry):
     def _server(self) -> HttpServer:
         return HttpServer(
             url=self.url,
-            tls=self.tls.files(),
+            tls=self.tls.files() if self.tls else TlsFiles(),
             sign_in=self._signs_in(),
             connect_s=self.connect_timeout_s,
             total_s=self.timeout_s,

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from medmm.config import Destination, FolderEntry, MllpEntry
-from medmm.domain.transmission import OutgoingObject, Transmission
-
-
-class Sender(Protocol):
-    """Sends to one destination; what a receiver has already is sent again without harm."""
-
-    def send(self, objects: Sequence[OutgoingObject]) -> Transmission:
-        """Send the objects of one version of a report, and say what became of them.
-
-        A receiver that is away, or that refuses, is an outcome and no error.
-
-        Raises: ConfigError if a setting is at fault, as a certificate that can't be read.
-        """
-        ...
+from medmm.config.destinations import DicomNodeDestination, FhirDestination, StowDestination
+from medmm.connections.tls import client_context
+from medmm.delivery.senders import Sender, sender_to
 
 
 def sender_of(destination: Destination) -> Sender:
@@ -38,17 +27,26 @@ def _folder(entry: FolderEntry) -> Sender:
 
 def _mllp(entry: MllpEntry) -> Sender:
     from medmm.delivery.hl7.mllp import MllpReceiver
-    from medmm.delivery.hl7.sender import MllpSender, client_context
+    from medmm.delivery.hl7.sender import MllpSender
 
-    tls = entry.tls
     receiver = MllpReceiver(
         host=entry.host,
         port=entry.port,
-        tls=client_context(tls.ca_file, tls.certificate, tls.key) if tls else None,
+        tls=client_context(entry.tls.files()) if entry.tls else None,
         connect_s=entry.connect_timeout_s,
         answer_s=entry.answer_timeout_s,
     )
     return MllpSender(receiver=receiver, refuses=entry.rejected == "refuse")
 
 
-SENDERS: dict[str, Callable[[Any], Sender]] = {"folder": _folder, "mllp": _mllp}
+def _system(entry: DicomNodeDestination | StowDestination | FhirDestination) -> Sender:
+    return sender_to(entry.receiver())
+
+
+SENDERS: dict[str, Callable[[Any], Sender]] = {
+    "folder": _folder,
+    "mllp": _mllp,
+    "dicom": _system,
+    "stow": _system,
+    "fhir": _system,
+}

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from medmm.delivery.hl7.mllp import MllpReceiver, Receipt, Sent, send
-from medmm.domain.errors import ConfigError
 from medmm.domain.transmission import Outcome, OutgoingObject, Transmission
 
 OUTCOMES = {
@@ -60,34 +57,3 @@ def _code(receipt: Receipt) -> str:
         return receipt.outcome.value
     faults = [one for one in receipt.fault.split("; ") if FAULT.fullmatch(one)]
     return " ".join((f"MSA {receipt.code}", ", ".join(faults))).strip()
-
-
-def client_context(
-    ca_file: Path | None, certificate: Path | None, key: Path | None
-) -> ssl.SSLContext:
-    """Make what checks a receiver's name and certificate, with TLS 1.2 or newer.
-
-    Args:
-        ca_file: of its authority; without it those that the system trusts count.
-        certificate, key: of this end; None if it shows none.
-
-    Raises: ConfigError if a file can't be read or is no certificate or key.
-    """
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if certificate is not None:
-            context.load_cert_chain(certificate, key, password=_no_password)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        files = [str(path) for path in (ca_file, certificate, key) if path is not None]
-        raise ConfigError(
-            f"certificates of a destination can't be used: {type(error).__name__}",
-            remedy="correct ca_file, certificate and key, or their permissions",
-            files=", ".join(files),
-        ) from error
-    return context
-
-
-def _no_password() -> str:
-    """Have a key that is locked fail, where OpenSSL would ask a person at the terminal."""
-    return ""

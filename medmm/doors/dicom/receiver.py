@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Collection
-from typing import cast
+from typing import Any, cast
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -228,7 +228,8 @@ class Receiver:
         minute more, and count it among the associations.
         """
         if event.assoc.requestor.primitive is None:
-            event.assoc.dul.to_user_queue.put(None)
+            waiting: Any = event.assoc.dul.to_user_queue  # typed as if nothing ended it
+            waiting.put(None)
         message = event.assoc.dimse.message
         if message is not None and isinstance(message.data_set, ArrivingObject):
             with self._lock:

@@ -56,6 +56,14 @@ def test_the_settings_in_the_docs_are_settings(tmp_path: Path) -> None:
     assert {one.kind for one in destinations} == set(KINDS), "the page shows one of each kind"
 
 
+def test_the_settings_of_receivers_in_the_docs_are_settings(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "delivering-receivers.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page, re.S | re.M)
+    text = "destinations:\n" + "".join(blocks)
+    kinds = [one.kind for one in load_settings(written(tmp_path, text)).destinations]
+    assert kinds == ["dicom", "stow", "fhir"]
+
+
 def test_without_settings_nothing_is_sent_anywhere() -> None:
     assert Settings().destinations == ()
 

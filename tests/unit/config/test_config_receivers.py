@@ -68,7 +68,7 @@ def test_each_kind_makes_its_noun() -> None:
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "in the clear": ({**PACS, "plain": False}, "needs tls"),
-    "half a certificate": ({**PACS, "tls": {"key": "/a"}}, "certificate and key go together"),
+    "half a certificate": ({**PACS, "tls": {"key": "/a"}}, "a certificate needs its key"),
     "a long title": ({**PACS, "title": "A" * 17}, "no AE title"),
     "http elsewhere": ({**STOW, "url": "http://pacs.hospital.example"}, "write https"),
     "http here unsaid": ({**STOW, "url": "http://127.0.0.1:8042"}, "plain_http_on_loopback"),

@@ -9,20 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, evt
-from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Comprehensive3DSRStorage,
-    EncapsulatedPDFStorage,
     KeyObjectSelectionDocumentStorage,
-    SegmentationStorage,
 )
 
 from medmm.delivery.dicom.objects import dicom_objects
@@ -31,15 +27,10 @@ from medmm.domain.errors import ConfigError
 from medmm.domain.receivers import DicomReceiver, TlsFiles
 from medmm.domain.transmission import Outcome, OutgoingObject, Transmission
 from tests.certificates import Authority
+from tests.dicom_node import KINDS, node
 from tests.listener import entry, receiving
 from tests.signed_studies import signed
 
-KINDS = (  # of the objects of a chest report, in their order
-    Comprehensive3DSRStorage,
-    SegmentationStorage,
-    KeyObjectSelectionDocumentStorage,
-    EncapsulatedPDFStorage,
-)
 ARRIVED, REFUSED, POSTPONED = Outcome.ARRIVED, Outcome.REFUSED, Outcome.POSTPONED
 
 
@@ -54,55 +45,6 @@ def objects() -> tuple[OutgoingObject, ...]:
         )
         for m in made
     )
-
-
-@dataclass
-class Node:
-    """A node of pynetdicom that answers each object by what it is told to."""
-
-    port: int = 0
-    proposed: list[tuple[str, list[str]]] = field(default_factory=list)
-    came: list[tuple[str, bytes]] = field(default_factory=list)
-    running: list[Association] = field(default_factory=list)
-
-
-@contextmanager
-def node(
-    answers: Callable[[int], int | Dataset] = lambda number: 0,
-    classes: dict[str, list[str]] | None = None,
-    context: ssl.SSLContext | None = None,
-    **changes: Any,
-) -> Iterator[Node]:
-    found = Node()
-    entity = AE("PACS")
-    for name, value in changes.items():
-        setattr(entity, name, value)
-    # the default syntax comes first: a node may prefer it
-    both = [ImplicitVRLittleEndian, ExplicitVRLittleEndian]
-    for name, syntaxes in (classes or dict.fromkeys(KINDS, both)).items():
-        entity.add_supported_context(name, syntaxes)
-
-    def requested(event: evt.Event) -> None:
-        found.running.append(event.assoc)
-        for one in event.assoc.requestor.requested_contexts:
-            found.proposed.append((one.abstract_syntax, list(one.transfer_syntax)))
-
-    def stored(event: evt.Event) -> int | Dataset:
-        found.came.append((event.request.AffectedSOPInstanceUID, event.request.DataSet.getvalue()))
-        return answers(len(found.came))
-
-    server = entity.start_server(
-        ("127.0.0.1", 0),
-        block=False,
-        ssl_context=context,
-        evt_handlers=[(evt.EVT_ACCEPTED, requested), (evt.EVT_C_STORE, stored)],
-    )
-    assert server is not None
-    found.port = server.server_address[1]
-    try:
-        yield found
-    finally:
-        server.shutdown()
 
 
 def sent(port: int, objects: tuple[OutgoingObject, ...], **changes: Any) -> Transmission:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from medmm.connections.tls import client_context
 from medmm.delivery.folder import FolderSender
 from medmm.delivery.hl7.mllp import MllpReceiver
 from medmm.delivery.hl7.result_message import control_id, result_message
-from medmm.delivery.hl7.sender import MllpSender, client_context
+from medmm.delivery.hl7.sender import MllpSender
 from medmm.domain.errors import ConfigError
+from medmm.domain.receivers import TlsFiles
 from medmm.domain.transmission import Outcome, OutgoingObject
 from tests.certificates import Authority
 from tests.factories import make_amended_report, make_signed_report
@@ -78,12 +80,13 @@ def test_each_end_shows_its_certificate(tmp_path: Path) -> None:
     serving.load_cert_chain(*theirs.sign("ehr"))
     serving.load_verify_locations(ours.certificate)
     serving.verify_mode = ssl.CERT_REQUIRED
-    known = client_context(theirs.certificate, *ours.sign("medmm"))
+    certificate, key = ours.sign("medmm")
+    known = client_context(TlsFiles(ca_file=theirs.certificate, certificate=certificate, key=key))
     assert known.minimum_version is ssl.TLSVersion.TLSv1_2
     with mllp_peer(tls=serving) as peer:
         assert sender(peer.port, known).send(MESSAGES[:1]).outcome is Outcome.ARRIVED
-        strange = client_context(ours.certificate, None, None)
-        nameless = client_context(theirs.certificate, None, None)
+        strange = client_context(TlsFiles(ca_file=ours.certificate))
+        nameless = client_context(TlsFiles(ca_file=theirs.certificate))
         for context in (strange, nameless):
             assert sender(peer.port, context).send(MESSAGES[:1]).outcome is Outcome.POSTPONED
         assert len(peer.came) == 1
@@ -96,8 +99,8 @@ def test_certificates_that_cannot_be_used_are_the_operators_to_mend(tmp_path: Pa
         (tmp_path / "none.pem", None, None),
         (None, certificate, tmp_path / "broken.pem"),
     ):
-        with pytest.raises(ConfigError, match="certificates of a destination"):
-            client_context(ca_file, own, key)
+        with pytest.raises(ConfigError, match="can't be"):
+            client_context(TlsFiles(ca_file=ca_file, certificate=own, key=key))
 
 
 def test_a_disk_that_is_full_holds_nothing_half_and_goes_on(disk: SmallDisk) -> None:
