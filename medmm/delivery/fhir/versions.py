@@ -47,7 +47,7 @@ def report_status(versions: Sequence[SignedReport]) -> str:
 
 
 def version_identifier(report: SignedReport) -> Json:
-    """Make the identifier of a later version, which says its number, for people and for a sender.
+    """Make the identifier of a later version, which says its number.
 
     No time can tell which of two versions is the later: clocks are set back.
     """
@@ -55,7 +55,7 @@ def version_identifier(report: SignedReport) -> Json:
 
 
 def version_in(diagnostic_report: Json) -> int:
-    """Read which version of a report a DiagnosticReport holds: the first has no such identifier."""
+    """Read which version of a report a DiagnosticReport holds; the first has no number."""
     found = diagnostic_report.get("identifier")
     for one in found if isinstance(found, list) else []:
         kind = one.get("type") if isinstance(one, dict) else None
