@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Comprehensive3DSRStorage,
     KeyObjectSelectionDocumentStorage,
@@ -244,6 +245,25 @@ def test_an_object_that_is_never_answered_is_postponed(
     with node(sleeps) as one:
         found = sent(one.port, objects, answer_s=0.4)
     assert (found.outcome, found.code) == (POSTPONED, "NO ANSWER")
+
+
+def test_an_answer_to_another_message_is_none(objects: tuple[OutgoingObject, ...]) -> None:
+    """The library would take its success for that of the object that was sent."""
+
+    def answers(number: int) -> int:
+        if number == 2:
+            stray = C_STORE()
+            stray.MessageIDBeingRespondedTo, stray.Status = 1, 0x0000
+            stray.AffectedSOPClassUID = KINDS[0]
+            stray.AffectedSOPInstanceUID = objects[0].key
+            context = one.running[-1].accepted_contexts[0]
+            one.running[-1].dimse.send_msg(stray, context.context_id or 1)
+            return 0xA700
+        return 0
+
+    with node(answers) as one:
+        found = sent(one.port, objects)
+    assert (found.outcome, found.code) == (POSTPONED, "WRONG ANSWER")
 
 
 def test_a_node_that_is_down_is_postponed(objects: tuple[OutgoingObject, ...]) -> None:
