@@ -239,6 +239,8 @@ def test_certificates_are_checked_at_both_ends(tmp_path: Path) -> None:
         tls = TlsFiles(ca_file=trusted, certificate=certificate, key=key)
         with serving(lambda r: r.answer(200, done), context) as peer:
             found = sent(peer.url, tls=tls)
+            spelt = sent(peer.url.replace("https", "HTTPS"), tls=tls)
+        assert spelt.outcome is found.outcome
         return found.outcome, found.code
 
     assert codes(good, mine, authority.certificate) == (ARRIVED, "HTTP 200")
