@@ -40,8 +40,9 @@ REFUSED_CONTEXTS = {
     3: "the node does not know this kind of object",
     4: "the node does not take this kind of object in its transfer syntax",
 }
-# Its log may quote a data set.
-logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
+NOTHING = Transmission(outcome=Outcome.ARRIVED, code="NOTHING TO SEND")
+# Its log may quote a data set, and goes into no other; a listener in this process reads it itself.
+logging.getLogger("pynetdicom").propagate = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class DicomNode:
         sent = [(one, dataset) for one, dataset in read if dataset is not None]
         found = [_no_object(one) for one, dataset in read if dataset is None]
         if not sent:
-            return together(found) if found else _nothing()
+            return together(found) if found else NOTHING
         try:
             with _associated(self.receiver, [dataset for _, dataset in sent]) as (
                 association,
@@ -149,10 +150,6 @@ def _dataset(one: OutgoingObject) -> Dataset | None:
 def _no_object(one: OutgoingObject) -> ObjectOutcome:
     words = "no DICOM object: it can't be sent"
     return ObjectOutcome(name=one.name, outcome=Outcome.REFUSED, code="NO OBJECT", reason=words)
-
-
-def _nothing() -> Transmission:
-    return Transmission(outcome=Outcome.ARRIVED, code="0000", reason="there was nothing to send")
 
 
 @contextmanager

@@ -50,6 +50,8 @@ class StowServer:
         Raises: ConfigError if the server's address may not be spoken to, or a file of a certificate
             or secret can't be read.
         """
+        if not objects:
+            return Transmission(outcome=Outcome.ARRIVED, code="NOTHING TO SEND")
         try:
             answer = self._asked(objects)
             if answer.status == 401 and self._credentials.renewed():

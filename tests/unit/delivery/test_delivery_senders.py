@@ -12,8 +12,15 @@ from medmm.delivery.folder import FolderSender
 from medmm.delivery.hl7.mllp import MllpReceiver
 from medmm.delivery.hl7.result_message import control_id, result_message
 from medmm.delivery.hl7.sender import MllpSender
+from medmm.delivery.senders import sender_to
 from medmm.domain.errors import ConfigError
-from medmm.domain.receivers import TlsFiles
+from medmm.domain.receivers import (
+    DicomReceiver,
+    FhirReceiver,
+    HttpServer,
+    StowReceiver,
+    TlsFiles,
+)
 from medmm.domain.transmission import Outcome, OutgoingObject
 from tests.certificates import Authority
 from tests.factories import make_amended_report, make_signed_report
@@ -120,3 +127,11 @@ def test_a_folder_is_never_made(tmp_path: Path) -> None:
         found = FolderSender(folder).send(MESSAGES)
         assert (found.outcome, found.code) == (Outcome.POSTPONED, "ENOENT")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_nothing_is_sent_where_there_is_nothing() -> None:
+    server = HttpServer(url="http://127.0.0.1:9")
+    node = DicomReceiver(host="127.0.0.1", port=9, title="PACS")
+    for receiver in (node, StowReceiver(server=server), FhirReceiver(server=server)):
+        found = sender_to(receiver).send([])
+        assert (found.outcome, found.code) == (Outcome.ARRIVED, "NOTHING TO SEND")
