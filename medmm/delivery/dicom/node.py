@@ -41,8 +41,6 @@ REFUSED_CONTEXTS = {
     4: "the node does not take this kind of object in its transfer syntax",
 }
 NOTHING = Transmission(outcome=Outcome.ARRIVED, code="NOTHING TO SEND")
-# Its log may quote a data set, and goes into no other; a listener in this process reads it itself.
-logging.getLogger("pynetdicom").propagate = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +173,8 @@ def _asked(receiver: DicomReceiver, datasets: Sequence[Dataset]) -> tuple[Associ
     """Ask at each address of the node until one takes the connection."""
     from pynetdicom import AE, evt
 
+    # Its log may quote a data set, and so goes into no other.
+    logging.getLogger("pynetdicom").propagate = False
     entity = AE(receiver.calling)
     entity.acse_timeout = receiver.connect_s
     entity.connection_timeout = receiver.connect_s
