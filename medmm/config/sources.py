@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
-from medmm.config.destinations import ClientTlsEntry
 from medmm.config.listening import Title, TitleEntry
+from medmm.config.receivers import ClientTlsEntry
 from medmm.domain.errors import ConfigError
 from medmm.domain.model_server import fault_of_address, is_loopback
 
