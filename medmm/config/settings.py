@@ -22,6 +22,7 @@ from medmm.config.entries import (
     StoreEntry,
 )
 from medmm.config.listening import ListenEntry
+from medmm.config.record_server import RecordServerEntry
 from medmm.config.sign_in import SignInEntry
 from medmm.config.sources import Source, SourceName
 from medmm.domain.directory import ConfiguredReaders
@@ -41,6 +42,7 @@ NOT_OF_A_DRAFT = {
     "actor",
     "identifiers",
     "readers",
+    "record_server",
     "replay_days",
     "claim_minutes",
     "critical",
@@ -104,6 +106,7 @@ class Settings(BaseSettings):
     dicom: DicomEntry = DicomEntry()
     hl7: Hl7Entry = Hl7Entry()
     destinations: tuple[Destination, ...] = ()
+    record_server: RecordServerEntry | None = None
     readers: tuple[ReaderEntry, ...] = ()
     sign_in: SignInEntry = SignInEntry()
     listen: ListenEntry = ListenEntry()

@@ -5,9 +5,15 @@ The owners are those whose numbers they are.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.plain_text import clean
 from medmm.domain.priority import AS_ORDERED, CasePriority, Priority, most_urgent
+
+# The rest of DICOM's issuers are local names
+ISSUER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +92,17 @@ class IdentifierSystems:
     accession: str | None = None
     placer_order: str | None = None
     filler_order: str | None = None
+
+    def of_patient(self, identity: PatientIdentity | None) -> str | None:
+        """Find the system of a patient ID: as the image states it, else the configured one.
+
+        None if the ID is another hospital's.
+
+        A name of an issuer that the settings do not know may be another hospital's.
+        """
+        if identity is None or not clean(identity.patient_id or ""):
+            return None
+        issuer = identity.issuer
+        if issuer and ISSUER_URI.fullmatch(issuer):
+            return issuer
+        return self.mrn if not issuer or issuer in self.mrn_issuers else None

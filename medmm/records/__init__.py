@@ -2,6 +2,7 @@
 
 from medmm.records.document import RecordDocument, read_record
 from medmm.records.record_folder import RecordFit, RecordFolder, record_file
+from medmm.records.record_server import RecordServer
 from medmm.records.requests import with_request
 from medmm.records.timeline import context_as_of, everything_in, join_questions, known_by
 
@@ -9,6 +10,7 @@ __all__ = [
     "RecordDocument",
     "RecordFit",
     "RecordFolder",
+    "RecordServer",
     "context_as_of",
     "everything_in",
     "join_questions",

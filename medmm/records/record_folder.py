@@ -32,13 +32,18 @@ class RecordFit:
 
     Attributes:
         path: of its file, or of the folder of a bulk export.
-        content: put together from a bulk export; None where the file is the record.
+        content: put together from a bulk export or a server; None where the file is the record.
     """
 
     path: Path | None = None
     sha256: str | None = None
     note: str | None = None
     content: bytes | None = field(default=None, repr=False)
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a record."""
+        return self.path is not None or self.content is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,14 +12,21 @@ from medmm.store import Work, digest
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.incoming import Incoming, find, growing, judged
-from medmm.verbs.record_joining import RECORD_DROPPED, Record, join
+from medmm.verbs.record_joining import RECORD_DROPPED, Record, join, record_of_server
 from medmm.verbs.verb import kept, verb
 
 
 def _admission(
     house: House, came: Incoming, record: Record, study_uid: str | None, confirmed: bool
 ) -> dict[str, object]:
-    found = find(house, came, record, study_uid).content()
+    find(house, came, record, study_uid)
+    uids = list(came.files.contents())
+    entry = house.settings.record_server
+    if record is None and entry is not None and len(uids) == 1:
+        source = entry.source()
+        came.record_server = source.server.host
+        came.record = record_of_server(house, source, came.files.identities.get(uids[0]))
+    found = came.content()
     return {**found, "confirmed": confirmed, "drafted_from": house.drafted_from()}
 
 
@@ -68,6 +75,8 @@ def _admitted(
         said = {
             n.code: n.text for n in study.warnings if n.code.startswith(("identity-", "images-"))
         }
+        if came.record_server:
+            said["record_server"] = came.record_server
         facts = len(context.facts) if context else 0
         call.done(step, study, study.uid, images=len(study.volumes), facts=facts, **said)
         keep()

@@ -129,6 +129,7 @@ class House:
         directory: who may act.
         clock: gives the time now, in UTC.
         record_folders: folders of records that were gone through, by their places.
+        record_servers: what asks for records, by its address; it keeps its token.
         background: where models in shadow read.
         drafters: where drafts are made that nobody waits for; how far they are says `underway`.
     """
@@ -140,6 +141,7 @@ class House:
     calls: Calls
     clock: Clock
     record_folders: dict[Path, records.RecordFolder] = field(default_factory=dict)
+    record_servers: dict[str, records.RecordServer] = field(default_factory=dict)
     background: Background = field(default_factory=Background)
     drafters: Background = field(default_factory=lambda: Background(DRAFTS_AT_ONCE, "medmm-draft"))
     underway: DraftsUnderway = field(default_factory=DraftsUnderway)

@@ -23,12 +23,17 @@ from medmm.verbs.record_joining import Record, record_of
 
 @dataclass(slots=True, kw_only=True)
 class Incoming:
-    """The files found under some paths, and the record that goes with them."""
+    """The files found under some paths, and the record that goes with them.
+
+    Attributes:
+        record_server: host of the server that was asked for the record; "" if none was.
+    """
 
     paths: Sequence[Path]
     files: imaging.StudyFiles = field(default_factory=imaging.StudyFiles)
     problems: tuple[imaging.Problem, ...] = ()
     record: records.RecordFit = field(default_factory=records.RecordFit)
+    record_server: str = ""
 
     @classmethod
     def of(cls, path: str | Path | Iterable[str | Path]) -> Incoming:

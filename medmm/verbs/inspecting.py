@@ -107,7 +107,7 @@ def _inspection(house: House, intake: imaging.Intake, record: Record) -> Inspect
     fit = record_of(
         house, record, seen.study.uid, intake.identity, (intake.path.stem, intake.path.name)
     )
-    if fit.path is None:
+    if not fit.found:
         note = Notice(code="record-not-found", text=fit.note or "")
         return replace(seen, study=replace(seen.study, warnings=(*seen.study.warnings, note)))
     context, match, _ = context_of(house, seen.study, intake.identity, fit)

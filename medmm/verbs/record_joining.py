@@ -13,6 +13,7 @@ from medmm.domain.identity_match import IdentityMatch, asking, compare_identitie
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.patient_age import with_record_age
 from medmm.domain.record import ClinicalContext
+from medmm.domain.record_source import RecordSource
 from medmm.domain.report import Reader
 from medmm.domain.study import Notice, Study
 from medmm.verbs.house import House
@@ -41,6 +42,16 @@ def record_of(
     )
 
 
+def record_of_server(
+    house: House, source: RecordSource, who: PatientIdentity | None
+) -> records.RecordFit:
+    """Ask a server for the record of a patient."""
+    server = house.record_servers.setdefault(
+        source.server.url, records.RecordServer(source, house.settings.identifiers.systems())
+    )
+    return server.fit(who)
+
+
 def join(
     house: House, intake: imaging.Intake, record: records.RecordFit, by: Reader | None
 ) -> tuple[Study, ClinicalContext | None, StudyOrder]:
@@ -55,7 +66,7 @@ def join(
         raise StateError(
             "no study to join a record to", remedy="admit a study that passes the gate"
         )
-    if record.path is None:
+    if not record.found:
         note = (Notice(code="record-not-found", text=record.note),) if record.note else ()
         kept = _of_kept_record(house, study)
         context = house.store.context(study.uid) if RECORD_KEPT in kept else None
@@ -74,8 +85,10 @@ def context_of(
     house: House, study: Study, identity: PatientIdentity | None, record: records.RecordFit
 ) -> Joined:
     """Read a record up to the time of a study, and compare whose both are."""
-    path = needed(record.path, "the file of the record")
-    document = records.read_record(path if record.content is None else record.content)
+    content, path = record.content, record.path
+    document = records.read_record(
+        needed(path, "the file of the record") if content is None else content
+    )
     if record.sha256 not in (None, document.sha256):
         raise InputError(
             "the record changed while it was read", remedy="admit the study again", path=str(path)

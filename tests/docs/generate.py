@@ -34,6 +34,7 @@ from medmm.config import (
     configs_dir,
 )
 from medmm.config.destinations import KINDS
+from medmm.config.record_server import RecordServerEntry
 from medmm.domain.critical_result import categories
 from medmm.domain.errors import EXIT_CODES, HTTP_STATUS, SOME_FAILED
 from medmm.domain.record import Coding
@@ -177,6 +178,11 @@ def configuration_md() -> str:
         for n, f in model.model_fields.items()
         if kind == "all" or n not in (*DestinationEntry.model_fields, "kind")
     ]
+    record_server = [
+        [f"`{n}`", "required" if f.is_required() else f"`{_settled(f.default)}`"]
+        for n, f in RecordServerEntry.model_fields.items()
+        if n != "kind"
+    ]
     listen = [
         [
             f"`{n}`",
@@ -224,6 +230,11 @@ def configuration_md() -> str:
         + table(
             ["key of a destination ([delivering](delivering.md))", "of kind", "default"],
             destinations,
+        )
+        + "\n"
+        + table(
+            ["key of `record_server` ([record server](record-server.md))", "default"],
+            record_server,
         )
     )
 

@@ -8,7 +8,6 @@ table 0203.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,8 +21,6 @@ from medmm.domain.record import Coding
 
 Json = dict[str, Any]
 TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
-# The rest of DICOM's issuers are local names
-ISSUER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
 WORDS = {
     "MR": "Medical record number",
     "ACSN": "Accession ID",
@@ -58,18 +55,8 @@ class Joins:
         )
 
     def patient_system(self, identity: PatientIdentity | None) -> str | None:
-        """Find the system of a patient ID: as the image states it, else the configured one.
-
-        None if the ID is another hospital's.
-
-        A name of an issuer that the settings do not know may be another hospital's.
-        """
-        if identity is None or not clean(identity.patient_id or ""):
-            return None
-        issuer = identity.issuer
-        if issuer and ISSUER_URI.fullmatch(issuer):
-            return issuer
-        return self.systems.mrn if not issuer or issuer in self.systems.mrn_issuers else None
+        """Find the system of a patient ID; see `IdentifierSystems.of_patient`."""
+        return self.systems.of_patient(identity)
 
     def accession(self) -> list[Json]:
         """Make an identifier of the accession number, if the images state one."""

@@ -11,9 +11,10 @@ from datetime import date, datetime
 
 from pydicom.sr.coding import Code
 
-from medmm.delivery.fhir.joins import ISSUER_URI, Joins
+from medmm.delivery.fhir.joins import Joins
 from medmm.delivery.hl7.encoding import Component, Value
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.imaging_order import ISSUER_URI
 from medmm.domain.report import Reader
 
 OID = "urn:oid:"
