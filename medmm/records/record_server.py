@@ -1,4 +1,4 @@
-"""A record from a FHIR R4 server: who the patient is there, and page by page what is known.
+"""A record from a FHIR R4 server: who the patient is, then what is known, by page.
 
 What comes is put together as one document and read as a record from a file is: whose each resource
 is and what it says is judged there, not here.
