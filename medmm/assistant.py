@@ -388,11 +388,13 @@ class Assistant:
         again: bool = True,
         shown: Shown | None = None,
         by: By | None = None,
+        key: str | None = None,
     ) -> DraftProgress:
         """Have a case drafted in the background, as `draft` does it, and do not wait.
 
-        A draft of the case that is being made already is not begun a second time. What `draft`
-        raises stands in the progress; its entry in the log is that of `draft`.
+        A draft of the case that is being made already is not begun a second time, nor one that was
+        made under the same key. What `draft` raises stands in the progress; its entry in the log is
+        that of `draft`.
 
         Args:
             again: as in `draft`.
@@ -402,7 +404,7 @@ class Assistant:
         Example:
             >>> assistant.begin_draft(case.id, by="reader-1").stage.value
         """
-        return writing.begin_draft(self._house, by, case_id, again, shown)
+        return writing.begin_draft(self._house, Asked(by, key), case_id, again, shown)
 
     def draft_progress(self, case_id: str, *, by: By | None = None) -> DraftProgress | None:
         """Say how far the draft of a case is that `begin_draft` began here, whoever began it.
@@ -1303,6 +1305,7 @@ class Assistant:
         limit: int = 50,
         after: str | None = None,
         order: Order = Order.URGENCY,
+        counted: bool = True,
         by: By | None = None,
     ) -> Worklist:
         """List a page of the worklist with who its cases are.
@@ -1317,6 +1320,7 @@ class Assistant:
             limit: at most so many, 1 to 200.
             after: `CaseSummary.place` of the last case of the page before.
             order: by urgency, or newest first.
+            counted: if false, cases are not counted by state and so on.
 
         Returns: the rows, how many there are on all pages, counts by state, priority and modality,
             and the entry of the log that the page shows (see `arrived`).
@@ -1328,7 +1332,7 @@ class Assistant:
             >>> [(row.patient, row.age, row.case.priority) for row in page.rows]
         """
         part = Page(limit=limit, after=after, order=order)
-        return reading_room.worklist(self._house, by, wanted, search, part)
+        return reading_room.worklist(self._house, by, wanted, search, part, counted)
 
     def arrived(self, entry: int, wanted: CaseFilter = ALL_CASES, *, by: By | None = None) -> int:
         """Count the cases that came since a page of the worklist was listed.

@@ -24,6 +24,7 @@ from medmm.config.entries import (
 )
 from medmm.config.listening import CallerEntry, ListenEntry, TitleEntry, TlsEntry
 from medmm.config.loading import configs_dir, load_settings
+from medmm.config.serving import ServeEntry
 from medmm.config.settings import Settings
 from medmm.config.sign_in import SignInEntry, safe_address
 from medmm.config.sources import DicomSource, DicomwebSource, FolderSource
@@ -45,6 +46,7 @@ __all__ = [
     "ListenEntry",
     "MllpEntry",
     "ReaderEntry",
+    "ServeEntry",
     "ServerEntry",
     "Settings",
     "SignInEntry",

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from medmm.config.listening import ListenEntry
+from medmm.config.serving import ServeEntry
 from medmm.config.sign_in import SignInEntry
 from medmm.domain.critical_result import Clock, CriticalRule
 from medmm.domain.errors import ConfigError
@@ -316,4 +317,5 @@ ENTRIES: dict[str, type[BaseModel]] = {
     "sign_in": SignInEntry,
     "dictation": DictationEntry,
     "listen": ListenEntry,
+    "serve": ServeEntry,
 }

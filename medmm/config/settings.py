@@ -23,6 +23,7 @@ from medmm.config.entries import (
 )
 from medmm.config.listening import ListenEntry
 from medmm.config.record_server import RecordServerEntry
+from medmm.config.serving import ServeEntry
 from medmm.config.sign_in import SignInEntry
 from medmm.config.sources import Source, SourceName
 from medmm.domain.directory import ConfiguredReaders
@@ -54,6 +55,7 @@ NOT_OF_A_DRAFT = {
     "speech",
     "writer_path",
     "listen",
+    "serve",
     "server",
     "sign_in",
     "site",
@@ -111,6 +113,7 @@ class Settings(BaseSettings):
     sign_in: SignInEntry = SignInEntry()
     listen: ListenEntry = ListenEntry()
     sources: dict[SourceName, Source] = Field(default={})
+    serve: ServeEntry = ServeEntry()
 
     def of_a_draft(self) -> dict[str, Any]:
         """List the settings that a draft depends on, as JSON.

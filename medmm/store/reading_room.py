@@ -51,19 +51,23 @@ class Asked:
         return (*worklist.conditions(self.wanted, by_turn=False), *self.also())
 
 
-def page(connection: sa.Connection, asked: Asked, part: Page, *, named: bool) -> Worklist:
+def page(
+    connection: sa.Connection, asked: Asked, part: Page, *, named: bool, counted: bool = True
+) -> Worklist:
     """Read a page with who its cases are.
 
     Args:
         named: whether identities are read; else rows name nobody.
+        counted: whether cases are counted by kind too, which takes longer than the page itself.
 
     Raises: as `worklist.page`, `search.found` and `reads.identities`.
     """
     found = worklist.page(connection, asked.wanted, part, asked.at, asked.also())
-    counts = tuple(_counts(connection, asked))
+    counts = tuple(_counts(connection, asked)) if counted else ()
+    of_states = sum(one.cases for one in counts if one.of == "state")
     return Worklist(
         rows=tuple(_named(connection, asked.secret, found) if named else map(_nameless, found)),
-        total=sum(one.cases for one in counts if one.of == "state"),
+        total=of_states if counted else _total(connection, asked),
         counts=counts,
         entry=connection.scalar(sa.select(sa.func.max(log.entries.c.seq))) or 0,
     )
@@ -87,6 +91,11 @@ def _named(
             patient=patients.get(one.patient_key),
             accession=order.accession if order else None,
         )
+
+
+def _total(connection: sa.Connection, asked: Asked) -> int:
+    query = sa.select(sa.func.count()).select_from(worklist.listed(asked.at))
+    return connection.scalar(query.where(*asked.conditions())) or 0
 
 
 def _counts(connection: sa.Connection, asked: Asked) -> Iterator[WorklistCount]:

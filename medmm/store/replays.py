@@ -146,6 +146,7 @@ def recall(
         raise StateError(
             f"this idempotency key was used for another request ({row.verb})",
             remedy="take a new key",
+            idempotency_key="reused",
         )
     value, place = row.result, PLACES.get(row.kind or "")
     if value is None and place is not None:

@@ -514,12 +514,12 @@ class Store:
         """
         return self._read(lambda c: worklist.page(c, wanted, part, at))
 
-    def worklist(self, asked: Asked, part: Page, *, named: bool) -> Worklist:
+    def worklist(self, asked: Asked, part: Page, *, named: bool, counted: bool = True) -> Worklist:
         """Read a page of the worklist with who its cases are.
 
         Args and Raises: as `reading_room.page`.
         """
-        return self._read(lambda c: reading_room.page(c, asked, part, named=named))
+        return self._read(lambda c: reading_room.page(c, asked, part, named=named, counted=counted))
 
     def arrived(self, asked: Asked, entry: int) -> int:
         """Count the cases that came after an entry of the log; see `reading_room.arrived`."""

@@ -22,8 +22,10 @@ from medmm.verbs.verb import By, look, verb
 MOST_ROWS = 200  # of a page
 
 
-@look("worklist", lambda wanted, search, part: "worklist")
-def worklist(house: House, call: VerbCall, wanted: CaseFilter, search: str, part: Page) -> Worklist:
+@look("worklist", lambda wanted, search, part, counted: "worklist")
+def worklist(
+    house: House, call: VerbCall, wanted: CaseFilter, search: str, part: Page, counted: bool
+) -> Worklist:
     """List a page of cases with who they are; see `Assistant.worklist`.
 
     One entry names every case of the page.
@@ -37,7 +39,7 @@ def worklist(house: House, call: VerbCall, wanted: CaseFilter, search: str, part
         require("identity", call.actor)
     named = may("identity", call.actor)
     asked = house.store.asked(wanted, house.clock(), search)
-    found = house.store.worklist(asked, part, named=named)
+    found = house.store.worklist(asked, part, named=named, counted=counted)
     rows = tuple(
         replace(row, critical=communicating.to_tell(house, row.case, asked.at))
         for row in found.rows

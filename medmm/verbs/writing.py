@@ -15,7 +15,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.record_influence import Influence
 from medmm.domain.report import CaseFile
 from medmm.domain.shown import Shown
-from medmm.store import DRAFT, Work
+from medmm.store import DRAFT, Work, digest
 from medmm.verbs import outgoing, shadow, showing
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
@@ -126,20 +126,34 @@ def draft(
 
 
 def begin_draft(
-    house: House, by: By | None, case_id: str, again: bool, shown: Shown | None
+    house: House, asked: Asked, case_id: str, again: bool, shown: Shown | None
 ) -> DraftProgress:
     """Have a case drafted in the background; see `Assistant.begin_draft`."""
-    reader = house.calls.person("draft", by)
+    reader = house.calls.person("draft", asked.by)
     house.store.study_of(case_id)
-    at = house.clock()
-    if house.underway.enter(case_id, reader.id, at):
-        house.drafters.hand(partial(_draft_underway, house, by, case_id, again, shown))
-    waiting = DraftProgress(case_id=case_id, by=reader.id, began=at, stage=DraftStage.WAITING)
-    return house.underway.progress(case_id) or waiting
+    begun = DraftProgress(
+        case_id=case_id, by=reader.id, began=house.clock(), stage=DraftStage.WAITING
+    )
+    if _made_before(house, asked.key, case_id, again):
+        return replace(begun, stage=DraftStage.DONE)
+    if house.underway.enter(case_id, reader.id, begun.began):
+        house.drafters.hand(partial(_draft_underway, house, asked, case_id, again, shown))
+    return house.underway.progress(case_id) or begun
+
+
+def _made_before(house: House, key: str | None, case_id: str, again: bool) -> bool:
+    """Tell whether a draft was made under this key.
+
+    Raises: StateError if the key was used for another request.
+    """
+    if key is None:
+        return False
+    request = digest(_asked(house, case_id, again, house.drafted_from(), None))
+    return house.store.recall(key, "draft", request) is not None
 
 
 def _draft_underway(
-    house: House, by: By | None, case_id: str, again: bool, shown: Shown | None
+    house: House, asked: Asked, case_id: str, again: bool, shown: Shown | None
 ) -> None:
     """Draft a case for nobody who waits; how it ends stands with its progress."""
     failure: MedmmError | None = StateError(
@@ -148,7 +162,7 @@ def _draft_underway(
         case=case_id,
     )
     try:
-        draft(house, Asked(by), case_id, again, shown)
+        draft(house, asked, case_id, again, shown)
         failure = None
     except MedmmError as error:
         failure = error

@@ -136,6 +136,16 @@ class Upload:
             self._sending, self._left = self._sending + 1, left
         return spool
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep it from being dropped as idle, however many others its reader begins."""
+        with self._lock:
+            self._sending += 1
+        try:
+            yield
+        finally:
+            self._ended()
+
     def _ended(self) -> None:
         """Note that a file is not being sent any more."""
         with self._lock:

@@ -27,6 +27,7 @@ from medmm.config import (
     IdentifierEntry,
     ListenEntry,
     ReaderEntry,
+    ServeEntry,
     ServerEntry,
     Settings,
     SignInEntry,
@@ -117,6 +118,7 @@ def configuration_md() -> str:
             | Hl7Entry
             | IdentifierEntry
             | ListenEntry
+            | ServeEntry
             | ServerEntry
             | SignInEntry
             | StoreEntry,
@@ -191,6 +193,14 @@ def configuration_md() -> str:
         ]
         for n, f in ListenEntry.model_fields.items()
     ]
+    serve = [
+        [
+            f"`{n}`",
+            "unset" if f.default is None else f"`{_plain(f.default)}`",
+            f"`MEDMM_SERVE__{n.upper()}`",
+        ]
+        for n, f in ServeEntry.model_fields.items()
+    ]
     return (
         MADE
         + "# Configuration\n\nOne YAML file (`--config`, else `$MEDMM_CONFIG`, else the `local.yaml` that ships) and the "
@@ -236,6 +246,8 @@ def configuration_md() -> str:
             ["key of `record_server` ([record server](record-server.md))", "default"],
             record_server,
         )
+        + "\n"
+        + table(["key of `serve` ([HTTP API](http-api.md))", "default", "variable"], serve)
     )
 
 

@@ -31,6 +31,7 @@ from medmm.doors.cli import (
     reading_modes,
     reading_room,
     record,
+    serving,
     setup,
     sources,
     study,
@@ -62,6 +63,7 @@ for module in (
     audit,
     listening,
     sources,
+    serving,
     programs,
 ):
     module.add_to(app)

@@ -28,8 +28,9 @@ def listen(
 
     On a terminal it prints a line a study, elsewhere nothing without --json.
     """
-    from medmm.doors.dicom.listening import listen_until_stopped, teller
+    from medmm.doors.dicom.listening import OF_ONE_OBJECT, listen_until_stopped
+    from medmm.doors.telling import teller
 
     who = session(context)
     with who.assistant() as assistant:
-        listen_until_stopped(assistant, teller(as_json=as_json))
+        listen_until_stopped(assistant, teller(as_json=as_json, machines_alone=OF_ONE_OBJECT))

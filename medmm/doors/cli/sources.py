@@ -38,8 +38,9 @@ def watch(
     On a terminal it prints a line a study, elsewhere nothing without --json.
     """
     from medmm.config import FolderSource
-    from medmm.doors.dicom.listening import teller
+    from medmm.doors.dicom.listening import OF_ONE_OBJECT
     from medmm.doors.folder.watching import watch_until_stopped
+    from medmm.doors.telling import teller
 
     who = session(context)
     with who.assistant() as assistant:
@@ -49,7 +50,9 @@ def watch(
             given = FolderSource(kind="folder", path=folder)
             same = {n: one for n, one in folders.items() if one.path == given.path}
             folders = same or {"folder": given}
-        watch_until_stopped(assistant, folders, teller(as_json=as_json))
+        watch_until_stopped(
+            assistant, folders, teller(as_json=as_json, machines_alone=OF_ONE_OBJECT)
+        )
 
 
 def fetch(
@@ -88,9 +91,10 @@ def fetch(
     of several studies failed.
     """
     from medmm.domain.errors import InputError, exit_code_of_several
-    from medmm.doors.dicom.listening import teller
+    from medmm.doors.dicom.listening import OF_ONE_OBJECT
     from medmm.doors.fetch import fetching
     from medmm.doors.fetch.matches import StudyQuery
+    from medmm.doors.telling import teller
 
     query = StudyQuery(
         accession=accession,
@@ -99,7 +103,7 @@ def fetch(
         since=since.date() if since else None,
         until=until.date() if until else None,
     )
-    tell = teller(as_json=as_json)
+    tell = teller(as_json=as_json, machines_alone=OF_ONE_OBJECT)
     who = session(context)
     with who.assistant() as assistant:
         asked = fetching.source_named(assistant, source, tell)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -14,7 +13,6 @@ from medmm.domain.errors import ConfigError
 from medmm.doors.dicom.admissions import POLL_S, Admissions
 from medmm.doors.dicom.receiver import Receiver, Tell
 from medmm.doors.dicom.spool import Spool
-from medmm.doors.session import plain, write_json
 from medmm.doors.stopping import Signalled, signals
 
 if TYPE_CHECKING:
@@ -22,30 +20,6 @@ if TYPE_CHECKING:
 
 FOLDER = "received"  # of data_dir
 OF_ONE_OBJECT = ("aside",)  # told to machines alone: a study may have hundreds
-
-
-def teller(*, as_json: bool) -> Tell:
-    """Make what tells of events: JSON lines, lines for a terminal, or nothing elsewhere.
-
-    Lines of several threads don't mix.
-    """
-    lock = threading.Lock()
-
-    def tell(event: str, **details: object) -> None:
-        # Where nobody reads any more, studies are taken in all the same
-        with lock, suppress(BrokenPipeError):
-            if as_json:
-                write_json({"event": event, **details})
-            elif event not in OF_ONE_OBJECT and sys.stdout.isatty():
-                said = "  ".join(f"{name} {_words(value)}" for name, value in details.items())
-                sys.stdout.write(plain(f"{event}  {said}".rstrip()) + "\n")
-                sys.stdout.flush()
-
-    return tell
-
-
-def _words(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @contextmanager

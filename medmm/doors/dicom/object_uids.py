@@ -20,7 +20,7 @@ _SEARCHED_BYTES = 2**24  # of a data set whose UIDs come late
 _LAST = Tag("NumberOfStudyRelatedInstances")  # (0020,1208); what comes after it is not read
 _UIDS = [Tag(k) for k in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID")]
 # What pydicom 3 raises on bytes that are no data set
-_NO_DATASET = (
+NO_DATASET = (
     InvalidDicomError,
     BytesLengthException,
     struct.error,
@@ -86,7 +86,7 @@ def _read(source: BinaryIO, syntax: UID) -> ObjectUids | None:
         sop_class, sop_instance, study = (_text(dataset, tag) for tag in _UIDS)
         stated = _text(dataset, _LAST)
         number = int(stated) if stated else None
-    except _NO_DATASET:
+    except NO_DATASET:
         return None
     if not (sop_class and sop_instance and study):
         return None

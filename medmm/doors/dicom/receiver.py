@@ -271,7 +271,7 @@ class Receiver:
             return answer(NO_ROOM if command else NOT_UNDERSTOOD, lacking)
         self._refusing = False
         uids = object_uids(arrived.head, arrived.path, arrived.size_bytes, command.syntax)
-        why = _unwanted(uids, command, self._wanted)
+        why = unwanted(uids, command, self._wanted)
         if uids is not None and not why:
             try:
                 new = self._spool.keep(arrived, uids, sender)
@@ -285,7 +285,7 @@ class Receiver:
         return answer(ASIDE, f"put aside: {why}")
 
 
-def _unwanted(uids: ObjectUids | None, command: Command, wanted: Collection[str]) -> str:
+def unwanted(uids: ObjectUids | None, command: Command, wanted: Collection[str]) -> str:
     """Say why an object goes to no study; "" if it may."""
     if uids is None:
         return "its UIDs can't be read"

@@ -9,10 +9,13 @@ from medmm.connections.tls import CIPHERS
 from medmm.domain.errors import ConfigError
 
 
-def server_context(entry: TlsEntry) -> ssl.SSLContext:
+def server_context(entry: TlsEntry, block: str = "listen") -> ssl.SSLContext:
     """Make what the connections of callers are wrapped in.
 
     With an authority for callers each must show a certificate that it signed.
+
+    Args:
+        block: of the settings, in which the entry stands.
 
     Raises: ConfigError if a file can't be read or is none of its kind.
     Source: DICOM PS3.15 Annex B, BCP 195 RFC 8996 TLS Secure Transport Connection Profile.
@@ -25,7 +28,7 @@ def server_context(entry: TlsEntry) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"certificate or key for TLS can't be used: {type(error).__name__}",
-            remedy="correct certificate and key (PEM, without a password) under `listen: tls:`",
+            remedy=f"correct certificate and key (PEM, without a password) under `{block}: tls:`",
             certificate=str(entry.certificate),
             key=str(entry.key),
         ) from error
@@ -35,7 +38,7 @@ def server_context(entry: TlsEntry) -> ssl.SSLContext:
         except OSError as error:
             raise ConfigError(
                 f"the authority of callers can't be used: {type(error).__name__}",
-                remedy="correct callers_ca (PEM) under `listen: tls:`",
+                remedy=f"correct callers_ca (PEM) under `{block}: tls:`",
                 file=str(entry.callers_ca),
             ) from error
         context.verify_mode = ssl.CERT_REQUIRED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from medmm.store import files
 from medmm.store.dialects.dialect import Fault
 
 BUSY_TIMEOUT_S = 30
+KEPT_CONNECTIONS = 32  # a further one is set up for each use, which takes as long as a short read
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON")
 FAULTS = {
     sqlite3.SQLITE_ERROR: Fault.DAMAGED,
@@ -42,6 +44,7 @@ class SQLite:
         self.file = self.marker = folder / "medmm.sqlite"
         self.where = {"file": str(self.file)}
         self._locks = folder / "locks"
+        self._writing = threading.RLock()
 
     @contextmanager
     def engine(self, *, read_only: bool) -> Iterator[sa.Engine]:
@@ -58,6 +61,7 @@ class SQLite:
         engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(self.file)),
             connect_args={"timeout": BUSY_TIMEOUT_S},
+            pool_size=KEPT_CONNECTIONS,
             max_overflow=-1,
         )
         sa.event.listen(engine, "connect", _set_up)
@@ -73,12 +77,21 @@ class SQLite:
 
     @contextmanager
     def writing(self, engine: sa.Engine) -> Iterator[sa.Connection]:
-        """Open a transaction that holds the write lock of the file from its beginning."""
-        with (
-            engine.connect() as connection,
-            connection.execution_options(medmm_write=True).begin(),
-        ):
-            yield connection
+        """Open a transaction that holds the write lock of the file from its beginning.
+
+        SQLite asks for that lock again and again, after up to 0.1 s. Threads of this process
+        therefore wait for each other before; who waits too long is left to SQLite, which says so.
+        """
+        first = self._writing.acquire(timeout=BUSY_TIMEOUT_S)
+        try:
+            with (
+                engine.connect() as connection,
+                connection.execution_options(medmm_write=True).begin(),
+            ):
+                yield connection
+        finally:
+            if first:
+                self._writing.release()
 
     @contextmanager
     def migrating(self, engine: sa.Engine) -> Iterator[sa.Connection]:

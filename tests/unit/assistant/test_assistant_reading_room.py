@@ -218,6 +218,10 @@ def test_counts_are_of_all_pages(assistant: Assistant, cases: list[str]) -> None
     assert (counts["priority", "stat"], counts["priority", ""]) == (1, 2)
     assert counts["modality", "DX"] == 3
     assert counts["critical", "no"] == 3
+    for wanted in (CaseFilter(), CaseFilter(state=CaseState.DRAFTED), CaseFilter(site="nowhere")):
+        whole = assistant.worklist(wanted, limit=1, by="reader-1")
+        bare = assistant.worklist(wanted, limit=1, counted=False, by="reader-1")
+        assert (bare.rows, bare.total, bare.counts) == (whole.rows, whole.total, ())
 
 
 def test_pages_follow_each_other_by_place(assistant: Assistant, cases: list[str]) -> None:

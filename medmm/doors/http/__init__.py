@@ -1,0 +1,1 @@
+"""The HTTP API: the assistant's verbs for programs, with tokens of the site's provider."""
