@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from medmm.domain.delivery import Delivery, DeliveryState
 from medmm.domain.errors import EXIT_CODES, InputError, Unavailable, exit_code_of_several
-from medmm.doors.session import plain, write_json
 from medmm.doors.stopping import signals
+from medmm.doors.telling import Tell
 
 if TYPE_CHECKING:
     from medmm.assistant import Assistant
@@ -21,36 +18,11 @@ if TYPE_CHECKING:
 
 POLL_S = 5.0  # between two looks at what is due
 STEP_S = 0.2  # between two looks at whether a signal came
-Tell = Callable[[dict[str, Any]], None]
 CODES = {
     DeliveryState.SENT: 0,
     DeliveryState.WAITING: EXIT_CODES[Unavailable],
     DeliveryState.DEAD: EXIT_CODES[InputError],
 }
-
-
-def teller(*, as_json: bool) -> Tell:
-    """Make what tells of attempts: JSON lines, lines for a terminal, or nothing elsewhere.
-
-    Lines of several threads don't mix.
-    """
-    lock = threading.Lock()
-
-    def tell(said: dict[str, Any]) -> None:
-        # Where nobody reads any more, reports are sent all the same
-        with lock, suppress(BrokenPipeError):
-            if as_json:
-                write_json(said)
-            elif sys.stdout.isatty():
-                words = (f"{n} {_words(one)}" for n, one in said.items() if n != "event")
-                sys.stdout.write(plain(f"{said['event']}  {'  '.join(words)}".rstrip()) + "\n")
-                sys.stdout.flush()
-
-    return tell
-
-
-def _words(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def attempt(delivery: Delivery) -> dict[str, Any]:
@@ -77,7 +49,7 @@ def deliver_once(
     """
     codes = []
     for sent in assistant.deliver(destination=destination, by=by):
-        tell(attempt(sent))
+        tell(**attempt(sent))
         codes.append(CODES[sent.state])
     return exit_code_of_several(codes)
 
@@ -100,14 +72,14 @@ def deliver_until_stopped(
     names = [one.name for one in assistant.settings.destinations]
     to = names if destination is None and names else [destination]
     with signals() as signalled, ThreadPoolExecutor(len(to)) as pool:
-        tell({"event": "delivering", "destinations": [name for name in to if name]})
+        tell("delivering", destinations=[name for name in to if name])
         at_work = [pool.submit(_send_on, assistant, name, by, tell, stopping) for name in to]
         while not (signalled.asked or stopping.is_set() or any(one.done() for one in at_work)):
             time.sleep(STEP_S)
         stopping.set()
         for one in at_work:
             one.result()
-    tell({"event": "stopped"})
+    tell("stopped")
 
 
 def _send_on(
@@ -121,9 +93,9 @@ def _send_on(
     while not stopping.is_set():
         try:
             for sent in assistant.deliver(destination=destination, by=by):
-                tell(attempt(sent))
+                tell(**attempt(sent))
                 if stopping.is_set():
                     return
         except Unavailable as error:  # the store is out of reach for now
-            tell({"event": "waits", "reason": error.problem})
+            tell("waits", reason=error.problem)
         stopping.wait(POLL_S)

@@ -46,7 +46,8 @@ def deliver(
 
     On a terminal it prints a line an attempt, elsewhere nothing without --json.
     """
-    from medmm.doors.delivering import deliver_once, deliver_until_stopped, teller
+    from medmm.doors.delivering import deliver_once, deliver_until_stopped
+    from medmm.doors.telling import teller
 
     who, tell = session(context), teller(as_json=as_json)
     with who.assistant() as assistant:

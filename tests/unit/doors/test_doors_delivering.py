@@ -140,8 +140,8 @@ def test_until_it_is_stopped_it_sends_what_is_signed_meanwhile(
     said: list[dict[str, Any]] = []
     stopping, came = threading.Event(), threading.Event()
 
-    def tell(event: dict[str, Any]) -> None:
-        said.append(event)
+    def tell(event: str, **details: object) -> None:
+        said.append({"event": event, **details})
         if sum(one["event"] == "sent" for one in said) == 2:
             came.set()
 
@@ -166,9 +166,9 @@ def test_a_receiver_that_hangs_holds_up_no_other(
     stopping, came = threading.Event(), threading.Event()
     said: list[dict[str, Any]] = []
 
-    def tell(event: dict[str, Any]) -> None:
-        said.append(event)
-        if event["event"] == "sent":
+    def tell(event: str, **details: object) -> None:
+        said.append({"event": event, **details})
+        if event == "sent":
             came.set()
 
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and no more
@@ -194,7 +194,9 @@ def test_an_error_of_one_thread_ends_all_and_is_told(config: Path) -> None:
     with Assistant(settings, networks=networks_of(settings)) as assistant:
         resident = assistant.reader_named("resident-1")
         with pytest.raises(PermissionDenied):
-            delivering.deliver_until_stopped(assistant, None, resident, lambda _: None)
+            delivering.deliver_until_stopped(
+                assistant, None, resident, lambda event, **details: None
+            )
 
 
 def test_a_signal_ends_it_after_what_is_being_sent(config: Path, peer: MllpPeer) -> None:
