@@ -132,7 +132,6 @@ class Outgoing:
         # FHIR knows one resource for all versions, the others a file each
         return OutgoingObject(
             name=f"{_name(version)}.{FORMATS[form]}",
-            form=form,
             key=version.root if form == "fhir" else version.id,
             content=text.encode(),
         )
@@ -147,7 +146,6 @@ class Outgoing:
         for one in dicom_objects(report, self.versions, source, forms):
             yield OutgoingObject(
                 name=f"{_name(report)}.{one.name}.dcm",
-                form=one.reference.form,
                 key=one.reference.sop_uid,
                 content=one.content,
             )
@@ -163,7 +161,6 @@ class Outgoing:
         report = self.report
         yield OutgoingObject(
             name=f"{_name(report)}.oru.hl7",
-            form="oru",
             key=control_id(report),
             content=result_message(report, self.identity, self.joins, self.versions, self.hl7),
         )

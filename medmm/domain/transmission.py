@@ -20,13 +20,11 @@ class OutgoingObject:
 
     Attributes:
         name: of the file that it would be.
-        form: among the forms that a report is published in, such as "sr" or "oru".
         key: what the receiver knows it by: SOP Instance UID, identifier of a FHIR resource, or
             control id; equal for each time the same version is sent.
     """
 
     name: str
-    form: str
     key: str
     content: bytes
 

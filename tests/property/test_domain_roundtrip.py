@@ -198,8 +198,19 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     InsightFilter: {"since": st.none(), "until": st.none() | MOMENTS},
     Acceptance: {"chosen_burden": st.floats(0.01, 0.99)},
 }
-# What is made for one call to a model, or for a viewer, of pixels, settings and words; nothing of it is kept as JSON.
+# What is made for one call to a model, or for a viewer, of pixels, settings and words, and what is sent where with which
+# secret; nothing of it is kept as JSON.
 NEVER_KEPT = {
+    "TlsFiles",
+    "DicomReceiver",
+    "BearerToken",
+    "UserPassword",
+    "BackendServices",
+    "HttpServer",
+    "StowReceiver",
+    "FhirReceiver",
+    "RecordSource",
+    "OutgoingObject",
     "Picture",
     "Instruction",
     "ModelServer",

@@ -42,9 +42,7 @@ def objects() -> tuple[OutgoingObject, ...]:
     one = signed("chest")
     made = dicom_objects(one.report, one.versions, one.source)
     return tuple(
-        OutgoingObject(
-            name=f"{m.name}.dcm", form=m.reference.form, key=m.reference.sop_uid, content=m.content
-        )
+        OutgoingObject(name=f"{m.name}.dcm", key=m.reference.sop_uid, content=m.content)
         for m in made
     )
 

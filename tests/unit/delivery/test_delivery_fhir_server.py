@@ -38,7 +38,7 @@ NAME = "ZZTEST^ONE"
 
 def bundle(versions: tuple[SignedReport, ...]) -> OutgoingObject:
     content = render(versions[-1], IDENTITY, "fhir", versions=versions).encode()
-    return OutgoingObject(name="report.json", form="fhir", key=versions[0].id, content=content)
+    return OutgoingObject(name="report.json", key=versions[0].id, content=content)
 
 
 BUNDLES = tuple(bundle(CHAIN[:number]) for number in range(1, len(CHAIN) + 1))

@@ -31,9 +31,7 @@ __all__ = ["disk"]
 NAME = "ZZPATIENT"
 REPORTS = (make_signed_report(), make_amended_report(make_signed_report()))
 MESSAGES = tuple(
-    OutgoingObject(
-        name=f"{one.id}.oru.hl7", form="oru", key=control_id(one), content=result_message(one, None)
-    )
+    OutgoingObject(name=f"{one.id}.oru.hl7", key=control_id(one), content=result_message(one, None))
     for one in REPORTS
 )
 
@@ -111,7 +109,7 @@ def test_certificates_that_cannot_be_used_are_the_operators_to_mend(tmp_path: Pa
 
 
 def test_a_disk_that_is_full_holds_nothing_half_and_goes_on(disk: SmallDisk) -> None:
-    big = OutgoingObject(name="report.pdf", form="pdf", key="1", content=b"x" * 1_000_000)
+    big = OutgoingObject(name="report.pdf", key="1", content=b"x" * 1_000_000)
     disk.fill()
     found = FolderSender(disk.folder).send([big])
     assert (found.outcome, found.code) == (Outcome.POSTPONED, "ENOSPC")

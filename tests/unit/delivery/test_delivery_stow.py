@@ -23,8 +23,8 @@ from tests.http_peer import Request, serving
 
 ARRIVED, REFUSED, POSTPONED = Outcome.ARRIVED, Outcome.REFUSED, Outcome.POSTPONED
 NAME = "ZZTEST^ONE"
-SR = OutgoingObject(name="sr.dcm", form="sr", key="2.25.1", content=b"\0" * 128 + b"DICM sr")
-SEG = OutgoingObject(name="seg-1.dcm", form="seg", key="2.25.2", content=b"\0" * 128 + b"DICM seg")
+SR = OutgoingObject(name="sr.dcm", key="2.25.1", content=b"\0" * 128 + b"DICM sr")
+SEG = OutgoingObject(name="seg-1.dcm", key="2.25.2", content=b"\0" * 128 + b"DICM seg")
 BOTH = (SR, SEG)
 
 
