@@ -57,6 +57,7 @@ from medmm.domain.study_inspection import Capabilities, FoundStudy, Inspection, 
 from medmm.domain.teaching_case import TeachingCase
 from medmm.domain.transcript import Transcript
 from medmm.domain.unfinished_text import UnfinishedText
+from medmm.domain.waiting_order import OrdersTaken
 from medmm.domain.worklist import ALL_CASES, CaseFilter, Page, SavedFilter, Worklist
 from medmm.verbs import (
     Asked,
@@ -82,6 +83,7 @@ from medmm.verbs import (
     publishing,
     reading,
     reading_room,
+    taking_orders,
     teaching,
     watching,
     writing,
@@ -273,6 +275,22 @@ class Assistant:
         return admitting.admit(
             self._house, Asked(by, key), Incoming.of(path), record, study_uid, confirmed
         )
+
+    def take_order(
+        self, message: bytes, *, by: By | None = None, key: str | None = None
+    ) -> OrdersTaken:
+        """Take in the imaging orders of an HL7 v2 message (ORM^O01, OMI^O23), all or none.
+
+        An order waits for its study, and is joined to it when that is admitted.
+
+        Args:
+            message: as it came, without the blocks of MLLP.
+
+        Returns: what became of each order; the same message again, or an older one, changes none.
+        Raises: InputError if the message is at fault, with its code of HL7 table 0357 under `fault`
+            and its place under `at`.
+        """
+        return taking_orders.take_order(self._house, Asked(by, key), message)
 
     def read(
         self, paths: Paths, *, task: ReadTask | None = None, by: By | None = None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from medmm.delivery.hl7.mllp import END, START
+from medmm.connections.mllp import END, START
 
 
 @dataclass

@@ -24,6 +24,7 @@ from medmm.config.entries import (
 )
 from medmm.config.listening import CallerEntry, ListenEntry, TitleEntry, TlsEntry
 from medmm.config.loading import configs_dir, load_settings
+from medmm.config.orders import OrderCallerEntry, OrdersEntry
 from medmm.config.serving import ServeEntry
 from medmm.config.settings import Settings
 from medmm.config.sign_in import SignInEntry, safe_address
@@ -45,6 +46,8 @@ __all__ = [
     "IdentifierEntry",
     "ListenEntry",
     "MllpEntry",
+    "OrderCallerEntry",
+    "OrdersEntry",
     "ReaderEntry",
     "ServeEntry",
     "ServerEntry",

@@ -22,6 +22,7 @@ from medmm.config.entries import (
     StoreEntry,
 )
 from medmm.config.listening import ListenEntry
+from medmm.config.orders import OrdersEntry
 from medmm.config.record_server import RecordServerEntry
 from medmm.config.serving import ServeEntry
 from medmm.config.sign_in import SignInEntry
@@ -55,6 +56,7 @@ NOT_OF_A_DRAFT = {
     "speech",
     "writer_path",
     "listen",
+    "orders",
     "serve",
     "server",
     "sign_in",
@@ -112,6 +114,7 @@ class Settings(BaseSettings):
     readers: tuple[ReaderEntry, ...] = ()
     sign_in: SignInEntry = SignInEntry()
     listen: ListenEntry = ListenEntry()
+    orders: OrdersEntry = OrdersEntry()
     sources: dict[SourceName, Source] = Field(default={})
     serve: ServeEntry = ServeEntry()
 

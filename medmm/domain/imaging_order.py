@@ -59,6 +59,8 @@ class StudyOrder:
         request: the one request of the record that ordered the study; None if none or several
             fit.
         request_note: why there is none, in words, where a record was given.
+        message_orders: keys of the orders of an order system that `request` is made of; empty where
+            it is the record's.
     """
 
     accession: str | None = None
@@ -70,6 +72,7 @@ class StudyOrder:
     priority: str | None = None
     request: OrderRequest | None = None
     request_note: str | None = None
+    message_orders: tuple[str, ...] = ()
 
     @property
     def stated_priority(self) -> CasePriority | None:

@@ -102,8 +102,9 @@ class Omission:
 class ClinicalContext:
     """The facts of one patient as of a moment; nothing dated after `as_of` is in it.
 
-    `incomplete` says why the record is known to hold only a part of what its sender has; empty
-    if nothing says so.
+    `sha256` is the record's digest, "" where there is none and all facts are of orders that an
+    order system sent; `order_sha256` is theirs, "" without any. `incomplete` says why the record is
+    known to hold only a part of what its sender has; empty if nothing says so.
     """
 
     patient_key: str
@@ -112,6 +113,7 @@ class ClinicalContext:
     left_out: tuple[Omission, ...] = ()
     sha256: str = ""
     incomplete: tuple[str, ...] = ()
+    order_sha256: str = ""
 
     def fact(self, fact_id: str) -> Fact:
         """Return the fact with this id.

@@ -47,7 +47,7 @@ PATTERNS: Mapping[str, Pattern] = {
         (
             "admit", "open_case", "draft", "sign", "amend", "addendum", "withdraw", "read",
             "record_first_read", "order_double_reading", "communicate", "propose", "confirm",
-            "add_model", "save_filter", "keep_unfinished", "transcribe",
+            "take_order", "add_model", "save_filter", "keep_unfinished", "transcribe",
         ),
         Pattern.CREATE,
     ),

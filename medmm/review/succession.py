@@ -101,7 +101,8 @@ def _content(case: Case) -> tuple[tuple[str, ...], str | None]:
 def _content_of(
     study: Study, context: ClinicalContext | None
 ) -> tuple[tuple[str, ...], str | None]:
-    return study.image_sha256s, context.sha256 if context else None
+    record = context.sha256 + context.order_sha256 if context else None
+    return study.image_sha256s, record
 
 
 def _left_behind(file: CaseFile, study: Study) -> Notice:

@@ -153,7 +153,26 @@ DOUBLE_READING = RowKind(
     owner="double_reading",
     detail="double_reading_sha256",
 )
-KINDS = (IDENTITY, STUDY, RECORD, ORDER, SHADOW, STANDING, REVIEWED, FIRST_READ, DOUBLE_READING)
+WAITING_ORDER = RowKind(
+    table="waiting_order",
+    column="key",
+    words="waiting order",
+    owner="waiting_order",
+    detail="waiting_order_hmac",
+)
+KINDS = (
+    IDENTITY,
+    STUDY,
+    RECORD,
+    ORDER,
+    SHADOW,
+    STANDING,
+    REVIEWED,
+    FIRST_READ,
+    DOUBLE_READING,
+    WAITING_ORDER,
+)
+KEYED = (IDENTITY, ORDER, WAITING_ORDER)  # whose digests need the installation's key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from medmm.domain.audit_event import AuditProblem
 from medmm.store import integrity, last_words, tables
 from medmm.store.last_words import (
     IDENTITY,
+    KEYED,
     KINDS,
     ORDER,
     RECORD,
@@ -128,7 +129,7 @@ def digests(secret: bytes | None) -> dict[RowKind, Digest]:
     def plain(owner: str, body: bytes) -> str:
         return integrity.digest_of_row(body) or "no JSON"
 
-    return {kind: keyed if kind in (IDENTITY, ORDER) else plain for kind in KINDS}
+    return {kind: keyed if kind in KEYED else plain for kind in KINDS}
 
 
 def check(

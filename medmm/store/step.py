@@ -32,6 +32,7 @@ from medmm.domain.report import CaseFile, CaseState, Decision, Preliminary, Sign
 from medmm.domain.reviewed_case import ReviewedCase
 from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import NotEvaluable, Release, Study
+from medmm.domain.waiting_order import WaitingOrder
 from medmm.domain.worklist import SavedFilter
 from medmm.store import (
     confirmations,
@@ -50,12 +51,13 @@ from medmm.store import (
     search,
     tables,
     unfinished,
+    waiting_orders,
     worklist,
 )
 from medmm.store.reads import missing
 
 # The details of an event that say whose the digests are
-OWNERS = {"patient", "study", "shadow", "standing", "reviewed", "first_read", "double_reading"}
+OWNERS = {kind.owner for kind in last_words.KINDS}
 
 
 class Step:
@@ -166,6 +168,20 @@ class Step:
         self._put(tables.orders, {"study_uid": study_uid}, {"body": body})
         search.write_order(self._connection, self._secret, study_uid, order)
         self._names("study", study_uid, order_hmac=identity_hmac(self._secret, study_uid, body))
+
+    def waiting_order(self, key: str) -> WaitingOrder | None:
+        """Read an order that waits for its study; None if none is known by this key.
+
+        Raises: IntegrityError if it is not what the log says.
+        """
+        return waiting_orders.named(self._connection, self._secret, (key,)).get(key)
+
+    def save_waiting_order(self, key: str, order: WaitingOrder) -> None:
+        """Keep an order as its newest message states it."""
+        row = waiting_orders.row_of(order)
+        self._put(tables.waiting_orders, {"key": key}, row)
+        digest = identity_hmac(self._secret, key, row["body"])
+        self._names("waiting_order", key, waiting_order_hmac=digest)
 
     def drop_context(self, study_uid: str) -> None:
         """Take its record from a study; its cases keep theirs."""

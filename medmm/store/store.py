@@ -33,6 +33,7 @@ from medmm.domain.report import CaseFile, CaseSummary, SignedReport
 from medmm.domain.shadow_reading import ShadowReading
 from medmm.domain.study import NotEvaluable, Study
 from medmm.domain.unfinished_text import UnfinishedText
+from medmm.domain.waiting_order import WaitingOrder
 from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page, SavedFilter, Worklist
 from medmm.store import (
     audit_trail,
@@ -55,6 +56,7 @@ from medmm.store import (
     tables,
     unfinished,
     verification,
+    waiting_orders,
     worklist,
 )
 from medmm.store.database import Database
@@ -370,6 +372,11 @@ class Store:
         Raises: IntegrityError as `study`.
         """
         return self._read(lambda c: reads.order(c, self.secret("patient"), study_uid))
+
+    def waiting_orders(self, study_uid: str, order: StudyOrder) -> tuple[WaitingOrder, ...]:
+        """Read the orders that a study may be made for; see `waiting_orders.fitting`."""
+        secret = self.secret("patient")
+        return self._read(lambda c: waiting_orders.fitting(c, secret, study_uid, order))
 
     def printed(self, report_id: str) -> Printed:
         """Read a signed report with all that it is printed from, checked in one transaction.

@@ -30,6 +30,16 @@ orders = sa.Table(
     sa.Column("study_uid", sa.Text, sa.ForeignKey("study.uid"), primary_key=True),
     sa.Column("body", sa.JSON, nullable=False),
 )
+waiting_orders = sa.Table(  # as order systems send them; medmm.store.waiting_orders reads them
+    "waiting_order",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("study_uid", sa.Text, index=True),
+    sa.Column("accession", sa.Text, index=True),
+    sa.Column("placer", sa.Text, index=True),
+    sa.Column("filler", sa.Text, index=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
 identities = sa.Table(
     "identity",
     metadata,

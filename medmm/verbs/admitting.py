@@ -12,8 +12,11 @@ from medmm.store import Work, digest
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.incoming import Incoming, find, growing, judged
-from medmm.verbs.record_joining import RECORD_DROPPED, Record, join, record_of_server
+from medmm.verbs.order_joining import with_orders
+from medmm.verbs.record_joining import Record, join, record_of_server
 from medmm.verbs.verb import kept, verb
+
+SAID_IN_THE_LOG = ("identity-", "images-", "order-")  # codes of notices, by their beginnings
 
 
 def _admission(
@@ -56,7 +59,8 @@ def _admitted(
     intake = judged(house, came)
     if isinstance(intake.outcome, NotEvaluable):
         return _refused(house, call, intake.outcome)
-    study, context, order = join(house, intake, came.record, confirmed_by)
+    joined = with_orders(house, *join(house, intake, came.record, confirmed_by), intake.identity)
+    study, context, order = joined.study, joined.context, joined.order
     study = replace(
         study, warnings=(*study.warnings, *review.lacking(study, house.store.signed_of(study.uid)))
     )
@@ -70,13 +74,13 @@ def _admitted(
         step.save_order(study.uid, order)
         if context is not None:
             step.save_context(study.uid, context)
-        elif RECORD_DROPPED in study.warnings:
+        elif joined.drops:
             step.drop_context(study.uid)
-        said = {
-            n.code: n.text for n in study.warnings if n.code.startswith(("identity-", "images-"))
-        }
+        said = {n.code: n.text for n in study.warnings if n.code.startswith(SAID_IN_THE_LOG)}
         if came.record_server:
             said["record_server"] = came.record_server
+        if order.message_orders:
+            said["orders"] = " ".join(order.message_orders)
         facts = len(context.facts) if context else 0
         call.done(step, study, study.uid, images=len(study.volumes), facts=facts, **said)
         keep()

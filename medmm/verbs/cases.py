@@ -43,7 +43,7 @@ def _content_of(house: House, study_uid: str) -> dict[str, object]:
             reason_code=refused.reason_code,
         )
     study, context = house.store.study(study_uid), house.store.context(study_uid)
-    record = context.sha256 if context else None
+    record = context.sha256 + context.order_sha256 if context else None
     return {"study": study_uid, "images": list(study.image_sha256s), "record": record}
 
 

@@ -108,7 +108,7 @@ def _of_kept_record(house: House, study: Study) -> tuple[Notice, ...]:
     its facts.
     """
     context = house.store.context(study.uid)
-    if context is None:
+    if context is None or not context.sha256:  # or one of orders alone
         return ()
     kept = house.store.study(study.uid)
     now = study.acquired
@@ -122,10 +122,10 @@ def _of_kept_record(house: House, study: Study) -> tuple[Notice, ...]:
 def _with_kept_request(house: House, order: StudyOrder, study_uid: str) -> StudyOrder:
     """Keep the request that an earlier record gave, while the order's numbers are the same."""
     kept = house.store.order(study_uid)
-    alone = replace(kept, request=None, request_note=None)
+    alone = replace(kept, request=None, request_note=None, message_orders=())
     seen_now = replace(
         alone, portable=order.portable, contrast=order.contrast, priority=order.priority
     )
-    if seen_now != order:
+    if seen_now != order or kept.message_orders:
         return order
     return replace(order, request=kept.request, request_note=kept.request_note)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medmm.delivery.hl7.encoding import ESCAPES, LENGTHS, LENGTHS_OF_NUMBERS
+from medmm.connections.hl7_text import ESCAPES, LENGTHS, LENGTHS_OF_NUMBERS
 from medmm.delivery.hl7.mllp import ANSWERS, LONGEST_ANSWER, Sent
 from medmm.delivery.hl7.observations import (
     ADDENDUM,

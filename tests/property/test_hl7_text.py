@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from medmm.delivery.hl7.encoding import escape, pieces, segment, unescape
+from medmm.connections.hl7_text import escape, pieces, segment, unescape
 from medmm.delivery.hl7.result_message import result_message
 from medmm.delivery.text import printable
 from medmm.domain.identity import PatientIdentity

@@ -17,12 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
-from medmm.delivery.hl7.encoding import COMPONENT, FIELD, REPETITION, SEGMENT_END, unescape
+from medmm.connections.hl7_text import COMPONENT, FIELD, REPETITION, SEGMENT_END, unescape
+from medmm.connections.mllp import END, START, TooLongError, frames
 from medmm.domain.errors import InputError
 from medmm.domain.plain_text import clean
 
-START, END = b"\x0b", b"\x1c\r"
-READ_AT_ONCE = 65_536
 LONGEST_ANSWER = 1_048_576  # bytes of one connection, foreign acknowledgements included
 CODES = 8  # of table 0357, beside the words of an ERR segment
 
@@ -132,7 +131,7 @@ def _exchanged(
     try:
         connection.settimeout(answer_s)
         connection.sendall(START + content + END)
-        for answer in _frames(connection, until):
+        for answer in frames(connection, until, LONGEST_ANSWER):
             receipt = _read(answer, control_id)
             if receipt is not None:
                 return receipt
@@ -141,36 +140,9 @@ def _exchanged(
         reason = f"no acknowledgement within {answer_s:g} s"
     except OSError as error:
         reason = f"the connection broke: {type(error).__name__}"
-    except _TooLong:
+    except TooLongError:
         reason = f"no acknowledgement in {LONGEST_ANSWER} bytes"
     return Receipt(outcome=Sent.UNANSWERED, control_id=control_id, reason=reason)
-
-
-class _TooLong(Exception):
-    """A receiver sends on and on."""
-
-
-def _frames(connection: socket.socket, until: float) -> Iterator[bytes]:
-    """Yield the frames that come, however the network cuts them, until the receiver closes.
-
-    Raises: TimeoutError after `until`, however slowly bytes trickle in.
-    """
-    held, size = b"", 0
-    while True:
-        while END in held:
-            frame, _, held = held.partition(END)
-            yield frame.rpartition(START)[2]
-        left = until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        connection.settimeout(left)
-        more = connection.recv(READ_AT_ONCE)
-        if not more:
-            return
-        size += len(more)
-        if size > LONGEST_ANSWER:
-            raise _TooLong
-        held += more
 
 
 def _read(answer: bytes, control_id: str) -> Receipt | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from medmm.connections.hl7_text import LONGEST_LINE, Field, Value, escape, pieces
 from medmm.delivery.dicom.codes import (
     INTERVAL,
     SIDES,
@@ -25,7 +26,6 @@ from medmm.delivery.dicom.codes import (
     presence_code,
     unit_code,
 )
-from medmm.delivery.hl7.encoding import LONGEST_LINE, Field, Value, escape, pieces
 from medmm.delivery.hl7.values import coded, time_words
 from medmm.delivery.observed import SaidOfFinding, measured, observations, said_of_finding
 from medmm.delivery.text import printable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from medmm.connections.hl7_text import Value
 from medmm.delivery.fhir.joins import SETTINGS, Joins
-from medmm.delivery.hl7.encoding import Value
 from medmm.delivery.hl7.values import namespace_of, number
 from medmm.domain.identity import PatientIdentity
 

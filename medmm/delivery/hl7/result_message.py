@@ -14,9 +14,9 @@ import base64
 import uuid
 from collections.abc import Iterator, Sequence
 
+from medmm.connections.hl7_text import Field, Value, message, segment
 from medmm.delivery.dicom.codes import local
 from medmm.delivery.fhir.joins import Joins
-from medmm.delivery.hl7.encoding import Field, Value, message, segment
 from medmm.delivery.hl7.observations import ResultRow, result_rows, retracted_rows
 from medmm.delivery.hl7.options import Hl7Options
 from medmm.delivery.hl7.orders import order_numbers

@@ -11,8 +11,8 @@ from datetime import date, datetime
 
 from pydicom.sr.coding import Code
 
+from medmm.connections.hl7_text import Component, Value
 from medmm.delivery.fhir.joins import Joins
-from medmm.delivery.hl7.encoding import Component, Value
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import ISSUER_URI
 from medmm.domain.report import Reader

@@ -1,4 +1,4 @@
-"""TLS for DICOM associations, as BCP 195 (RFC 8996, RFC 9325) wants it."""
+"""TLS for connections of callers, as BCP 195 (RFC 8996, RFC 9325) wants it."""
 
 from __future__ import annotations
 

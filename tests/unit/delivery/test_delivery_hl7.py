@@ -10,8 +10,8 @@ import pytest
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 
+from medmm.connections.hl7_text import unescape
 from medmm.delivery import Hl7Options, Joins, Retraction
-from medmm.delivery.hl7.encoding import unescape
 from medmm.delivery.hl7.observations import UNREMARKABLE
 from medmm.delivery.hl7.orders import notices
 from medmm.delivery.hl7.result_message import control_id, result_message

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from medmm.delivery.hl7.mllp import END, START, MllpReceiver, Receipt, Sent, send
+from medmm.connections.mllp import END, START
+from medmm.delivery.hl7.mllp import MllpReceiver, Receipt, Sent, send
 from medmm.delivery.hl7.result_message import control_id, result_message
 from medmm.domain.errors import InputError
 from tests.factories import make_signed_report
