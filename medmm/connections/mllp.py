@@ -26,6 +26,11 @@ class Frames:
     def __init__(self, connection: socket.socket) -> None:
         self._connection, self._held, self._sought = connection, bytearray(), 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether a part of a message came that is not whole yet."""
+        return bool(self._held)
+
     def next(self, until: float, most_bytes: int, within_s: float | None = None) -> bytes | None:
         """Read what comes up to the next end block; None if the other end closes first.
 

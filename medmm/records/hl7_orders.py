@@ -87,7 +87,7 @@ def read_orders(
         identity=_identity(patients[0]),
         sent_at=sent_at,
         zone=zone or UTC,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=_digest(content),
         study_uid=_study_uid(segments),
     )
     found = [order for group in _groups(segments) for order in message.orders(group)]
@@ -99,6 +99,11 @@ def read_orders(
         placed.append(replace(order, place=seen[order.number()]))
         seen[order.number()] += 1
     return tuple(placed)
+
+
+def _digest(content: bytes) -> str:
+    """Digest a message by its segments, which some senders end in other ways when they resend."""
+    return hashlib.sha256(b"\r".join(content.splitlines())).hexdigest()
 
 
 def _refuse_other_kinds(header: ReceivedSegment) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from medmm.assistant import Assistant
 
 HANDSHAKE_S = 10.0
+POLL_S = 0.2  # between two looks of a connection that waits for whether it is to end
 SEND_S = 30.0
 FINISH_S = 10.0  # for messages in hand when the listener stops
 # What a fault of medmm's own raises; the message is not taken, and its sender sends it again
@@ -95,9 +96,6 @@ class OrderReceiver:
         self._thread.join()
         with self._lock:
             left = dict(self._open)
-        for connection in left:
-            with suppress(OSError):  # the plain socket's way: that of TLS would forget its keys
-                socket.socket.shutdown(connection, socket.SHUT_RD)
         end = time.monotonic() + FINISH_S
         for connection, thread in left.items():
             thread.join(max(end - time.monotonic(), 0))
@@ -156,12 +154,8 @@ class OrderReceiver:
 
         Raises: as `Frames.next`; OSError if the connection breaks.
         """
-        frames, entry = Frames(connection), self._entry
-        while not self._closing.is_set():
-            until = time.monotonic() + entry.idle_seconds
-            frame = frames.next(until, entry.message_bytes, entry.message_seconds)
-            if frame is None:
-                return
+        frames = Frames(connection)
+        while (frame := self._next(frames)) is not None:
             _, begun, content = frame.rpartition(START)
             if not begun:
                 self._tell("ended", why="no start block", host=host)
@@ -171,6 +165,22 @@ class OrderReceiver:
             connection.settimeout(SEND_S)
             said = acknowledgement(header, answer, datetime.now(UTC))
             connection.sendall(START + said + END)
+
+    def _next(self, frames: Frames) -> bytes | None:
+        """Wait for the next message; None if the other end closes, or this one stops.
+
+        Raises: as `Frames.next`.
+        """
+        entry, idle_until = self._entry, time.monotonic() + self._entry.idle_seconds
+        while True:
+            until = min(idle_until, time.monotonic() + POLL_S)
+            try:
+                return frames.next(until, entry.message_bytes, entry.message_seconds)
+            except TimeoutError:
+                if frames.begun or time.monotonic() >= idle_until:
+                    raise
+                if self._closing.is_set():
+                    return None
 
     def _answer(self, content: bytes, header: Header, host: str) -> Answer:
         """Take a message in, and say what became of it: nothing is accepted before it is kept."""
