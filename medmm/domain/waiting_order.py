@@ -11,6 +11,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import ISSUER_URI, OrderIdentifier, OrderRequest
 from medmm.domain.record import Coding
 
+RESTATED = frozenset({"NW", "XO", "RO", "RU"})  # table 0119: the order stands in the message whole
 ORDER_FACT = "HL7Order/"  # the id of a fact of a record that is an order's, before its key
 
 
@@ -72,6 +73,39 @@ class WaitingOrder:
             other.reasons,
         )
 
+    def is_of(self, other: WaitingOrder) -> bool:
+        """Tell whether another message's order is this one: no number differs, and one is shared.
+
+        Of numbers whose owner one message doesn't name, the values count.
+        """
+        if self.place != other.place:
+            return False
+        pairs = ((self.placer, other.placer), (self.filler, other.filler))
+        same = [_alike(one, two) for one, two in pairs if one is not None and two is not None]
+        if not same and None not in (self.accession, other.accession):
+            bare = None in (self.placer or self.filler, other.placer or other.filler)
+            return bare and self.accession == other.accession
+        return bool(same) and all(same)
+
+    def after(self, before: WaitingOrder) -> WaitingOrder:
+        """Give this order as it stands after an earlier message: numbers that it leaves out stay.
+
+        Reasons and priority stay too, unless the order itself was sent anew or changed.
+        """
+        whole = self.control in RESTATED and not self.cancelled
+        now = replace(
+            self,
+            study_uid=self.study_uid or before.study_uid,
+            accession=self.accession or before.accession,
+            placer=_best(self.placer, before.placer),
+            filler=_best(self.filler, before.filler),
+            reasons=self.reasons if whole else self.reasons or before.reasons,
+            priority=self.priority if whole else self.priority or before.priority,
+        )
+        return (
+            replace(now, said_at=min(now.said_at, before.said_at)) if now.says_as(before) else now
+        )
+
     def request(self) -> OrderRequest:
         """Give what a study refers to it by."""
         accession = self.accession and OrderIdentifier(value=self.accession, kind="ACSN")
@@ -79,6 +113,17 @@ class WaitingOrder:
         return OrderRequest(
             reference=None, priority=self.priority, identifiers=tuple(map(_with_uri, numbers))
         )
+
+
+def _alike(one: OrderIdentifier, two: OrderIdentifier) -> bool:
+    return one.value == two.value and (None in (one.system, two.system) or one.system == two.system)
+
+
+def _best(now: OrderIdentifier | None, before: OrderIdentifier | None) -> OrderIdentifier | None:
+    """Keep a number whose owner an earlier message names and this one doesn't."""
+    if now is None or (now.system is None and before is not None and now.value == before.value):
+        return before
+    return now
 
 
 def _with_uri(number: OrderIdentifier) -> OrderIdentifier:

@@ -176,6 +176,10 @@ class Step:
         """
         return waiting_orders.named(self._connection, self._secret, (key,)).get(key)
 
+    def known_as(self, order: WaitingOrder) -> str:
+        """Find the key of an order; see `waiting_orders.known_as`."""
+        return waiting_orders.known_as(self._connection, self._secret, order)
+
     def save_waiting_order(self, key: str, order: WaitingOrder) -> None:
         """Keep an order as its newest message states it."""
         row = waiting_orders.row_of(order)

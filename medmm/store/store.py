@@ -373,8 +373,8 @@ class Store:
         """
         return self._read(lambda c: reads.order(c, self.secret("patient"), study_uid))
 
-    def waiting_orders(self, study_uid: str, order: StudyOrder) -> tuple[WaitingOrder, ...]:
-        """Read the orders that a study may be made for; see `waiting_orders.fitting`."""
+    def waiting_orders(self, study_uid: str, order: StudyOrder) -> dict[str, WaitingOrder]:
+        """Read by key the orders that a study may be made for; see `waiting_orders.fitting`."""
         secret = self.secret("patient")
         return self._read(lambda c: waiting_orders.fitting(c, secret, study_uid, order))
 

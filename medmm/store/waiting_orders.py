@@ -38,8 +38,8 @@ def named(connection: sa.Connection, secret: bytes, keys: Sequence[str]) -> dict
 
 def fitting(
     connection: sa.Connection, secret: bytes, study_uid: str, order: StudyOrder
-) -> tuple[WaitingOrder, ...]:
-    """Find the orders that a study may be made for, whoever's they are and cancelled or not.
+) -> dict[str, WaitingOrder]:
+    """Find by key the orders that a study may be made for, whoever's they are and cancelled or not.
 
     Those that name the study count before those that share its accession number, and these before
     those that share a placer's or filler's number.
@@ -61,5 +61,20 @@ def fitting(
     for condition in by:
         keys = connection.scalars(sa.select(table.key).where(condition).order_by(table.key)).all()
         if keys:
-            return tuple(named(connection, secret, keys).values())
-    return ()
+            return named(connection, secret, keys)
+    return {}
+
+
+def known_as(connection: sa.Connection, secret: bytes, order: WaitingOrder) -> str:
+    """Find the key under which an order is kept, by any of its numbers; else make it one.
+
+    Raises: as `named`.
+    """
+    row = row_of(order)
+    numbers = ("placer", "filler", "accession")
+    shared = [ORDERS.c[name] == row[name] for name in numbers if row[name]]
+    query = sa.select(ORDERS.c.key).where(sa.or_(*shared)).order_by(ORDERS.c.key)
+    lying = named(connection, secret, connection.scalars(query).all())
+    own = order.key(secret)
+    found = [key for key, one in lying.items() if order.is_of(one)]
+    return own if own in found or not found else found[0]

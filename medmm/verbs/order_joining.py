@@ -144,19 +144,18 @@ def _found(
     house: House, study: Study, order: StudyOrder, identity: PatientIdentity | None
 ) -> _Found:
     """Find the standing orders of a study and its patient, and what must be said of them."""
-    secret, who = house.store.secret("patient"), identity or PatientIdentity(patient_id=None)
+    who = identity or PatientIdentity(patient_id=None)
     fitting = house.store.waiting_orders(study.uid, order)
-    matches = [(one, compare_identities(who, one.identity)) for one in fitting]
-    own = [(one, match) for one, match in matches if match.verdict in JOINS]
-    standing = [(one, match) for one, match in own if not one.cancelled]
+    matches = {key: compare_identities(who, one.identity) for key, one in fitting.items()}
+    own = {key: match for key, match in matches.items() if match.verdict in JOINS}
+    orders = {key: fitting[key] for key in own if not fitting[key].cancelled}
     notices = (
-        *_not_joined(match for _, match in matches if match.verdict not in JOINS),
-        *((CANCELLED,) if own and not standing else ()),
-        *_near({name for _, match in standing for name in match.differing}),
+        *_not_joined(match for match in matches.values() if match.verdict not in JOINS),
+        *((CANCELLED,) if own and not orders else ()),
+        *_near({name for key in orders for name in own[key].differing}),
     )
-    if not standing or order.request is not None:
+    if not orders or order.request is not None:
         return _Found(order=order, notices=notices)
-    orders = {one.key(secret): one for one, _ in standing}
     context = records.order_context(orders, patient_key=study.patient_key, acquired=study.acquired)
     return _Found(order=_ordered(order, orders), context=context, notices=notices)
 

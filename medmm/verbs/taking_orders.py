@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from medmm import records
+from medmm.connections.hl7_message import DUPLICATE, fault
+from medmm.domain.identity_match import MatchVerdict, compare_identities
 from medmm.domain.waiting_order import OrdersTaken, OrderTaken, WaitingOrder
 from medmm.store import Step
 from medmm.verbs.calls import VerbCall
@@ -26,11 +27,10 @@ def take_order(house: House, call: VerbCall, message: bytes) -> OrdersTaken:
     zone = house.settings.site_time_zone
     character_set = house.settings.orders.character_set
     orders = records.read_orders(message, ZoneInfo(zone) if zone else None, character_set)
-    secret = house.store.secret("patient")
     with house.store.step() as step:
         taken = []
         for order in orders:
-            found = _taken(step, order.key(secret), order)
+            found = _taken(step, step.known_as(order), order)
             step.record(call.event("done", found.key, order=found.outcome, control=order.control))
             taken.append(found)
         result = OrdersTaken(orders=tuple(taken))
@@ -40,18 +40,20 @@ def take_order(house: House, call: VerbCall, message: bytes) -> OrdersTaken:
 
 
 def _taken(step: Step, key: str, order: WaitingOrder) -> OrderTaken:
-    """Keep an order, unless this or a newer message was taken before."""
+    """Keep an order, unless this or a newer message was taken before.
+
+    Raises: InputError if what is known by its number is another patient's.
+    """
     before = step.waiting_order(key)
     if before is not None:
         if before.message_sha256 == order.message_sha256:
             return OrderTaken(key=key, outcome=AGAIN)
         if order.sent_at < before.sent_at:
             return OrderTaken(key=key, outcome=OLDER)
-        if order.cancelled:  # a cancellation need not repeat the order
-            order = replace(order, study_uid=order.study_uid or before.study_uid)
-            order = replace(order, accession=order.accession or before.accession)
-        if order.says_as(before):
-            order = replace(order, said_at=min(order.said_at, before.said_at))
+        match = compare_identities(before.identity, order.identity)
+        if match.verdict is MatchVerdict.MISMATCH:
+            raise fault("an order of this number is of another patient", DUPLICATE, "ORC-2")
+        order = order.after(before)
     step.save_waiting_order(key, order)
     word = "cancelled" if order.cancelled else "new" if before is None else "changed"
     return OrderTaken(key=key, outcome=word)

@@ -26,6 +26,7 @@ from medmm.config import (
     Hl7Entry,
     IdentifierEntry,
     ListenEntry,
+    OrdersEntry,
     ReaderEntry,
     ServeEntry,
     ServerEntry,
@@ -118,6 +119,7 @@ def configuration_md() -> str:
             | Hl7Entry
             | IdentifierEntry
             | ListenEntry
+            | OrdersEntry
             | ServeEntry
             | ServerEntry
             | SignInEntry
@@ -193,6 +195,14 @@ def configuration_md() -> str:
         ]
         for n, f in ListenEntry.model_fields.items()
     ]
+    orders = [
+        [
+            f"`{n}`",
+            "unset" if f.default is None else f"`{_plain(f.default)}`",
+            f"`MEDMM_ORDERS__{n.upper()}`",
+        ]
+        for n, f in OrdersEntry.model_fields.items()
+    ]
     serve = [
         [
             f"`{n}`",
@@ -236,6 +246,8 @@ def configuration_md() -> str:
         )
         + "\n"
         + table(["key of `listen` ([listening](listening.md))", "default", "variable"], listen)
+        + "\n"
+        + table(["key of `orders` ([orders](orders.md))", "default", "variable"], orders)
         + "\n"
         + table(
             ["key of a destination ([delivering](delivering.md))", "of kind", "default"],

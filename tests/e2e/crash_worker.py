@@ -15,6 +15,7 @@ from medmm.domain.study import Study
 from medmm.domain.worklist import CaseFilter, SavedFilter
 from tests.dicom_files import film_file
 from tests.factories import make_reading_of
+from tests.orders import order_message
 from tests.quick_assistant import GivenNetworks
 
 
@@ -47,6 +48,7 @@ def quick(path: Path) -> Assistant:
 def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     """Every writing verb once. Returns: what each gave, as text."""
     reader = assistant.reader_named("reader-1")
+    taken = assistant.take_order(order_message().encode(), key="take-order-1")
     held = film_file(out.parent, "held.dcm", AcquisitionDate="20990101", StudyDate="20990101")
     release = assistant.release(
         held, reason="the device's clock was wrong", by=reader, key="release-1"
@@ -91,6 +93,7 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     assistant.save_filter(saved, by=reader, key="save-filter-1")
     assistant.drop_filter(saved.name, by=reader, key="drop-filter-1")
     results = {
+        "take_order": taken,
         "release": release,
         "admit": study,
         "open_case": case,

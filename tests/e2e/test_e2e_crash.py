@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKER = ROOT / "tests" / "e2e" / "crash_worker.py"
 RUN = "import runpy, sys; sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
 WRITING = (
+    "take_order",
     "release",
     "admit",
     "open_case",

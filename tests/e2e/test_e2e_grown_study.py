@@ -326,6 +326,7 @@ def test_a_study_of_an_earlier_release_grows_too(tmp_path: Path) -> None:
             "first_read",
             "double_reading",
             "delivery",
+            "waiting_order",
         )
         for table in later:  # what later releases brought
             connection.execute(f"DROP TABLE {table}")

@@ -185,7 +185,7 @@ class OrderReceiver:
     def _answer(self, content: bytes, header: Header, host: str) -> Answer:
         """Take a message in, and say what became of it: nothing is accepted before it is kept."""
         if not self._may_send(header, host):
-            self.counted["faulty"] += 1
+            self._count("faulty")
             self._tell("rejected", why="application", host=host)
             reason = "this application may not send here"
             return Answer(code=FAULTY, fault=INTERNAL, at="MSH-3", reason=reason)
@@ -194,7 +194,7 @@ class OrderReceiver:
                 return self._not_now("the disk has no room", host)
             taken = self._assistant.take_order(content)
         except InputError as error:
-            self.counted["faulty"] += 1
+            self._count("faulty")
             fault, at = error.where.get("fault", INTERNAL), error.where.get("at", "")
             self._tell("faulty", fault=fault, at=at, reason=error.problem, host=host)
             return Answer(code=FAULTY, fault=fault, at=at, reason=error.problem)
@@ -205,15 +205,19 @@ class OrderReceiver:
         except DEFECTS as error:
             self._tell("defect", **where(error))
             return self._not_now("a defect", host)
-        self.counted["taken"] += 1
+        self._count("taken")
         orders = [f"{one.key} {one.outcome}" for one in taken.orders]
         self._tell("taken", orders=orders, host=host)
         return Answer(code=ACCEPTED)
 
     def _not_now(self, why: str, host: str, **more: str) -> Answer:
-        self.counted["rejected"] += 1
+        self._count("rejected")
         self._tell("not-taken", why=why, host=host, **more)
         return Answer(code=REJECTED, fault=INTERNAL, reason="it can't be kept now: send it again")
+
+    def _count(self, what: str) -> None:
+        with self._lock:
+            self.counted[what] += 1
 
     def _may_send(self, header: Header, host: str) -> bool:
         return any(

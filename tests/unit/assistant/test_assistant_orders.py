@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -245,8 +246,6 @@ def test_who_may_take_orders_and_what_the_log_says(assistant: Assistant) -> None
 
 def test_an_altered_order_is_found(assistant: Assistant, tmp_path: Path) -> None:
     take(assistant)
-    import sqlite3
-
     with sqlite3.connect(assistant.settings.data_dir / "medmm.sqlite") as database:
         database.execute("UPDATE waiting_order SET body = replace(body, 'no fever', 'fever')")
     database.close()
@@ -259,3 +258,27 @@ def test_the_same_key_gives_the_same_answer(assistant: Assistant) -> None:
     first = assistant.take_order(message, key="k")
     assert assistant.take_order(message, key="k") == first
     assert first.orders[0].outcome == "new"
+
+
+def test_systems_that_know_other_numbers_speak_of_one_order(
+    assistant: Assistant, tmp_path: Path
+) -> None:
+    assert take(assistant, placer="P1^OE", accession="") == "new"
+    scheduled = {"control": "SC", "placer": "P1", "filler": "F1^RIS", "reason": "", "priority": "S"}
+    assert take(assistant, sent="20200304081000+0100", **scheduled) == "changed"
+    study = admitted(assistant, film(tmp_path))
+    assert reasons(assistant, study) == [CAME_FROM_THE_ORDER], "a change of status keeps the reason"
+    assert kept(assistant).order(study.uid).stated_priority.level.value == "stat"
+    # placer and filler of other systems are other orders
+    assert take(assistant, placer="P1^ELSEWHERE", accession="") == "new"
+    gone = {"control": "OC", "placer": "", "filler": "F1^RIS", "reason": "", "accession": ""}
+    assert take(assistant, sent="20200304082000+0100", **gone) == "cancelled"
+    assert codes(admitted(assistant, tmp_path)) == {"order-cancelled"}
+
+
+def test_a_number_of_another_patient_s_order_is_refused(assistant: Assistant) -> None:
+    take(assistant)
+    with pytest.raises(InputError, match="another patient") as caught:
+        take(assistant, ids="ZZ-7", control_id="C8", sent="20200304090000+0100")
+    assert caught.value.where == {"fault": "205", "at": "ORC-2"}
+    assert take(assistant) == "again"

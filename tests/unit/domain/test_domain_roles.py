@@ -32,6 +32,7 @@ NEVER = {
     "publish": {"resident", "technologist", "auditor", "administrator", "nobody"},
     "deliver": {"resident", "technologist", "auditor", "nobody"},
     "retry_delivery": {"resident", "technologist", "auditor", "service", "nobody"},
+    "take_order": set(ROLES) - {"administrator", "service"},
     "identity": {"auditor", "administrator", "service", "nobody"},
 }
 
