@@ -289,6 +289,10 @@ class Assistant:
         Returns: what became of each order; the same message again, or an older one, changes none.
         Raises: InputError if the message is at fault, with its code of HL7 table 0357 under `fault`
             and its place under `at`.
+
+        Example:
+            >>> taken = assistant.take_order(Path("order.hl7").read_bytes())
+            >>> print([order.outcome for order in taken.orders])
         """
         return taking_orders.take_order(self._house, Asked(by, key), message)
 

@@ -1,4 +1,4 @@
-"""How imaging orders come in as HL7 v2 messages: where `medmm orders` listens, and to whom."""
+"""How orders come in as HL7 v2 messages: where `medmm orders` listens, and to whom."""
 
 from __future__ import annotations
 

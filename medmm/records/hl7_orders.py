@@ -246,7 +246,7 @@ def _procedure(obr: ReceivedSegment) -> tuple[str, tuple[Coding, ...]]:
 
 
 def _reasons(obr: ReceivedSegment, notes: Sequence[ReceivedSegment]) -> Iterator[str]:
-    """Yield why it is asked for: reasons (OBR-31), clinical information (OBR-13), notes (NTE-3)."""
+    """Yield why it is asked for: reasons (OBR-31), information (OBR-13), notes (NTE-3)."""
     for one in obr.repetitions(31):
         words = obr.part(one, 2) or obr.part(one, 5) or obr.part(one, 1)
         if words:

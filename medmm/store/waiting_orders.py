@@ -39,7 +39,7 @@ def named(connection: sa.Connection, secret: bytes, keys: Sequence[str]) -> dict
 def fitting(
     connection: sa.Connection, secret: bytes, study_uid: str, order: StudyOrder
 ) -> dict[str, WaitingOrder]:
-    """Find by key the orders that a study may be made for, whoever's they are and cancelled or not.
+    """Find by key the orders that a study may be made for, cancelled or not.
 
     Those that name the study count before those that share its accession number, and these before
     those that share a placer's or filler's number.
