@@ -12,59 +12,28 @@ from collections.abc import Callable
 from socketserver import BaseServer
 from typing import cast
 
-from pydicom.uid import UID
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE, DimsePrimitiveType, DimseServiceType
 from pynetdicom.pdu_primitives import P_DATA
-from pynetdicom.transport import (
-    AssociationSocket,
-    RequestHandler,
-    ThreadedAssociationServer,
-)
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.service_class import StorageServiceClass
+from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from medmm.doors.dicom.arriving import ArrivingObject, Command, Room
+from medmm.doors.dicom.negotiation import VERIFICATION
+from medmm.doors.dicom.upper_layer import ABORT, ReceivingLayer, ReceivingSocket
 
-# Of one PDU; that of an association's request is the longest that anybody sends
-MOST_PDU_BYTES = 2**20
 MOST_COMMAND_BYTES = 65_536
 MOST_WAITING = 16  # messages of one association that were sent before the last was answered
 HANDSHAKE_S = 10.0
 IDLE_POLL_S = 0.005  # between two looks of an idle association for its release
 # PS3.7 E.1: command fields, and what (0000,0800) says where no data set follows
 STORE_REQUEST, STORE_RESPONSE, NO_DATA_SET = 0x0001, 0x8001, 0x0101
-ABORT = "Evt19"  # PS3.8 9.2.1: an invalid PDU, on which the provider aborts
 CONNECTIONS_BESIDE = (
     8  # that may be open beside the accepted ones, to be told that they are too many
 )
-
-
-class BoundedSocket(AssociationSocket):
-    """The socket of an association, which reads no PDU longer than `MOST_PDU_BYTES`."""
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Read so many bytes, or fewer if the connection ends before.
-
-        Raises: OSError if they are more than a PDU may have, or the connection fails.
-        """
-        if nr_bytes > MOST_PDU_BYTES:
-            self.event_queue.put(ABORT)
-            raise OSError("the PDU is longer than any that is accepted")
-        read, whole = 0, bytearray(nr_bytes)
-        connection, view = cast(socket.socket, self.socket), memoryview(whole)
-        while read < nr_bytes:
-            count = connection.recv_into(view[read:])
-            if not count:
-                break
-            read += count
-        return bytearray(view[:read]) if read < nr_bytes else whole
-
-    def _shutdown_socket(self) -> None:
-        """Close the socket, also where the other end went first and the library leaves it open."""
-        super()._shutdown_socket()
-        if self.socket is not None:
-            self.socket.close()
 
 
 class SpoolingProvider(DIMSEServiceProvider):
@@ -87,8 +56,23 @@ class SpoolingProvider(DIMSEServiceProvider):
         super().__init__(assoc)
         self._room, self._most_bytes = room, association_bytes
         self._closing, self._opened = closing, opened
-        self._syntaxes: dict[int | None, UID] = {}  # by presentation context
+        self._accepted: dict[int | None, PresentationContext] = {}
         self._bytes_before = 0  # of data sets whose messages are complete
+
+    @property
+    def taking(self) -> bool:
+        """Whether the command of a message came, and its data set is arriving."""
+        return self.message is not None and self.message.context_id is not None
+
+    def take(self, fragment: memoryview) -> None:
+        """Take a part of the data set that is arriving; abort where a limit is passed."""
+        data = cast(ArrivingObject, cast(DIMSEMessage, self.message).data_set)
+        data.write(fragment)
+        self._bound(data)
+
+    def _bound(self, data: ArrivingObject) -> None:
+        if self._bytes_before + data.size_bytes > self._most_bytes:
+            self.dul.event_queue.put(ABORT)
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take what one P-DATA primitive brings; abort where a limit is passed."""
@@ -102,10 +86,13 @@ class SpoolingProvider(DIMSEServiceProvider):
         super().receive_primitive(primitive)
         if message.encoded_command_set.tell() > MOST_COMMAND_BYTES:
             self.dul.event_queue.put(ABORT)
-        if self._bytes_before + data.size_bytes > self._most_bytes:
-            self.dul.event_queue.put(ABORT)
+        self._bound(data)
         if self.message is None:
             self._bytes_before += data.size_bytes
+            self._whole()
+
+    def _whole(self) -> None:
+        """Leave a message that just became whole to the association's thread."""
 
     def get_msg(self, block: bool = False) -> tuple[None, None] | tuple[int, DimseServiceType]:
         """Give the next message; an idle association waits for it a moment rather than ask anew."""
@@ -134,14 +121,44 @@ class SpoolingProvider(DIMSEServiceProvider):
         """Say what the command of a message announces; None if it is no C-STORE."""
         said = message.command_set
         names = [said.get(k) for k in ("AffectedSOPClassUID", "AffectedSOPInstanceUID")]
-        if not self._syntaxes:
-            self._syntaxes = {
-                one.context_id: one.transfer_syntax[0] for one in self.assoc.accepted_contexts
-            }
-        syntax = self._syntaxes.get(message.context_id)
-        if said.get("CommandField") != STORE_REQUEST or not all(names) or syntax is None:
+        context = self._contexts().get(message.context_id)
+        if said.get("CommandField") != STORE_REQUEST or not all(names) or context is None:
             return None
+        syntax = context.transfer_syntax[0]
         return Command(sop_class=str(names[0]), sop_instance=str(names[1]), syntax=syntax)
+
+    def _contexts(self) -> dict[int | None, PresentationContext]:
+        """Give the accepted presentation contexts by their ids."""
+        if not self._accepted:
+            self._accepted = {one.context_id: one for one in self.assoc.accepted_contexts}
+        return self._accepted
+
+
+class StoringProvider(SpoolingProvider):
+    """Collects the messages of an association, and answers a C-STORE in the thread that read it.
+
+    The library's way to its other thread and back takes longer than the object.
+    """
+
+    def _whole(self) -> None:
+        """Keep an object that just became whole, and answer; leave the rest to the library."""
+        if not self.assoc.is_established or self.msg_queue.qsize() != 1:
+            return
+        context_id, message = self.msg_queue.queue[0]
+        context = self._contexts().get(context_id)
+        if (
+            not isinstance(message, C_STORE)
+            or not message.is_valid_request
+            or context is None
+            or context.abstract_syntax != message.AffectedSOPClassUID
+            or context.abstract_syntax == VERIFICATION
+        ):
+            return
+        try:
+            self.msg_queue.get_nowait()
+        except queue.Empty:  # the association's thread was faster
+            return
+        StorageServiceClass(self.assoc).SCP(message, context)
 
 
 def store_response(primitive: C_STORE) -> bytes:
@@ -225,8 +242,12 @@ class ListeningHandler(RequestHandler):
 
     def _create_association(self) -> Association:
         association = super()._create_association()
-        # The library makes both itself and takes none; it changes classes in the same way
-        cast(AssociationSocket, association.dul.socket).__class__ = BoundedSocket
+        # The library makes each itself and takes none
+        layer, made = ReceivingLayer(association), association.dul
+        layer.socket, layer.event_queue = made.socket, made.event_queue
+        layer.artim_timer, layer._idle_timer = made.artim_timer, made._idle_timer
+        cast(ReceivingSocket, layer.socket).__class__ = ReceivingSocket
+        association.dul = layer
         association.dimse = self.server.provider(association)
         association.name = f"AcceptorThread@{secrets.token_hex(8)}"
         return association

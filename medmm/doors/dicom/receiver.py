@@ -30,7 +30,7 @@ from medmm.doors.dicom.arriving import (
     Command,
     Fault,
 )
-from medmm.doors.dicom.association import ListeningHandler, ListeningServer, SpoolingProvider
+from medmm.doors.dicom.association import ListeningHandler, ListeningServer, StoringProvider
 from medmm.doors.dicom.negotiation import (
     CALLER_UNKNOWN,
     VERIFICATION,
@@ -124,8 +124,8 @@ class Receiver:
         made.failed = self._failed
         return made
 
-    def _provider(self, association: Association) -> SpoolingProvider:
-        return SpoolingProvider(
+    def _provider(self, association: Association) -> StoringProvider:
+        return StoringProvider(
             association,
             self._spool.room,
             self._listen.association_bytes,

@@ -26,8 +26,9 @@ from pynetdicom.presentation import (
 )
 
 from medmm.doors.dicom.arriving import ArrivingObject, Fault
-from medmm.doors.dicom.association import ABORT, SpoolingProvider
+from medmm.doors.dicom.association import SpoolingProvider
 from medmm.doors.dicom.receiver import ASIDE, NO_ROOM, SUCCESS, answer
+from medmm.doors.dicom.upper_layer import ABORT
 from medmm.doors.fetch.staging import Staging
 
 MOST_IDENTIFIER_BYTES = 1 << 20  # of the data set of an answer, such as a list of failed objects

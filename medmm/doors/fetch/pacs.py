@@ -35,10 +35,10 @@ from medmm.doors.dicom.arriving import (
     IMPLEMENTATION_UID,
     ArrivingObject,
 )
-from medmm.doors.dicom.association import BoundedSocket
 from medmm.doors.dicom.receiver import Tell, silence
 from medmm.doors.dicom.spool import Sender, Spool
 from medmm.doors.dicom.tls import CIPHERS
+from medmm.doors.dicom.upper_layer import BoundedSocket
 from medmm.doors.fetch.getting import GettingProvider, storage_contexts, stored
 from medmm.doors.fetch.matches import Found, Retrieved, StudyMatch, StudyQuery
 from medmm.doors.fetch.staging import Staging

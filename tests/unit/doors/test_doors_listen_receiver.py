@@ -31,7 +31,7 @@ from pynetdicom.dsutils import create_file_meta, encode, encode_file_meta
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import build_context
 
-from medmm.doors.dicom import arriving, association, receiver
+from medmm.doors.dicom import arriving, association, receiver, upper_layer
 from medmm.doors.dicom.negotiation import rejection
 from tests.dicom_files import film_file, mr_file
 from tests.listener import (
@@ -431,7 +431,7 @@ def test_a_reset_between_store_and_answer_keeps_the_object(listener: Listening, 
     assert len(listener.stored()) == 1
 
 
-@pytest.mark.parametrize("length", [0xFFFFFFFF, association.MOST_PDU_BYTES + 1])
+@pytest.mark.parametrize("length", [0xFFFFFFFF, upper_layer.MOST_PDU_BYTES + 1])
 def test_a_lying_length_is_aborted_at_once(listener: Listening, length: int) -> None:
     with connected(listener.address) as bare:
         bare.sendall(struct.pack(">BBL", 1, 0, length))
