@@ -9,6 +9,7 @@ import ssl
 import struct
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from socketserver import BaseServer
 from typing import cast
 
@@ -18,19 +19,33 @@ from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE, DimsePrimitiveType, DimseServiceType
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.presentation import PresentationContext
-from pynetdicom.service_class import StorageServiceClass
-from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
+from pynetdicom.transport import (
+    AssociationSocket,
+    RequestHandler,
+    ThreadedAssociationServer,
+)
 
 from medmm.doors.dicom.arriving import ArrivingObject, Command, Room
 from medmm.doors.dicom.negotiation import VERIFICATION
-from medmm.doors.dicom.upper_layer import ABORT, ReceivingLayer, ReceivingSocket
+from medmm.doors.dicom.store_messages import (
+    STORE_REQUEST,
+    StoreRequest,
+    read_store_request,
+    store_response,
+)
+from medmm.doors.dicom.upper_layer import (
+    ABORT,
+    COMMAND,
+    LAST,
+    P_DATA_TF,
+    ReceivingLayer,
+    ReceivingSocket,
+)
 
 MOST_COMMAND_BYTES = 65_536
 MOST_WAITING = 16  # messages of one association that were sent before the last was answered
 HANDSHAKE_S = 10.0
-IDLE_POLL_S = 0.005  # between two looks of an idle association for its release
-# PS3.7 E.1: command fields, and what (0000,0800) says where no data set follows
-STORE_REQUEST, STORE_RESPONSE, NO_DATA_SET = 0x0001, 0x8001, 0x0101
+IDLE_POLL_S = 0.05  # between two looks of an idle association for what did not wake it
 CONNECTIONS_BESIDE = (
     8  # that may be open beside the accepted ones, to be told that they are too many
 )
@@ -59,21 +74,6 @@ class SpoolingProvider(DIMSEServiceProvider):
         self._accepted: dict[int | None, PresentationContext] = {}
         self._bytes_before = 0  # of data sets whose messages are complete
 
-    @property
-    def taking(self) -> bool:
-        """Whether the command of a message came, and its data set is arriving."""
-        return self.message is not None and self.message.context_id is not None
-
-    def take(self, fragment: memoryview) -> None:
-        """Take a part of the data set that is arriving; abort where a limit is passed."""
-        data = cast(ArrivingObject, cast(DIMSEMessage, self.message).data_set)
-        data.write(fragment)
-        self._bound(data)
-
-    def _bound(self, data: ArrivingObject) -> None:
-        if self._bytes_before + data.size_bytes > self._most_bytes:
-            self.dul.event_queue.put(ABORT)
-
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take what one P-DATA primitive brings; abort where a limit is passed."""
         if self.message is None:
@@ -86,13 +86,23 @@ class SpoolingProvider(DIMSEServiceProvider):
         super().receive_primitive(primitive)
         if message.encoded_command_set.tell() > MOST_COMMAND_BYTES:
             self.dul.event_queue.put(ABORT)
-        self._bound(data)
-        if self.message is None:
-            self._bytes_before += data.size_bytes
-            self._whole()
+        self._counted(data, whole=self.message is None)
 
-    def _whole(self) -> None:
-        """Leave a message that just became whole to the association's thread."""
+    def _counted(self, data: ArrivingObject, *, whole: bool) -> None:
+        """Abort where an association brought too much."""
+        if self._bytes_before + data.size_bytes > self._most_bytes:
+            self.dul.event_queue.put(ABORT)
+        if whole:
+            self._bytes_before += data.size_bytes
+
+    def arriving(self) -> ArrivingObject | None:
+        """Give the object that is arriving, if one is."""
+        found = self.message.data_set if self.message is not None else None
+        return found if isinstance(found, ArrivingObject) else None
+
+    def forget(self) -> None:
+        """Let go of what is arriving."""
+        self.message = None
 
     def get_msg(self, block: bool = False) -> tuple[None, None] | tuple[int, DimseServiceType]:
         """Give the next message; an idle association waits for it a moment rather than ask anew."""
@@ -101,13 +111,24 @@ class SpoolingProvider(DIMSEServiceProvider):
         except queue.Empty:
             return None, None
 
+    def wake(self) -> None:
+        """Have the association's thread look for a release or an abort now."""
+        if self.msg_queue.empty():
+            self.msg_queue.put(cast("tuple[int, DimseServiceType]", (None, None)))
+
     def send_msg(self, primitive: DimsePrimitiveType, context_id: int) -> None:
         """Send a message; the answer to a C-STORE is encoded here, at a tenth of the time."""
         if not isinstance(primitive, C_STORE) or primitive.MessageIDBeingRespondedTo is None:
             super().send_msg(primitive, context_id)
             return
         sent = P_DATA()
-        value = [context_id, b"\x03" + store_response(primitive)]
+        request = StoreRequest(
+            message_id=primitive.MessageIDBeingRespondedTo,
+            sop_class=str(primitive.AffectedSOPClassUID or ""),
+            sop_instance=str(primitive.AffectedSOPInstanceUID or ""),
+        )
+        status, comment = primitive.Status or 0, str(primitive.ErrorComment or "")
+        value = [context_id, b"\x03" + store_response(request, status, comment)]
         # The library's annotation says tuple, and its check wants a list
         sent.presentation_data_value_list = [cast("tuple[int, bytes]", value)]
         self.dul.send_pdu(sent)
@@ -134,54 +155,103 @@ class SpoolingProvider(DIMSEServiceProvider):
         return self._accepted
 
 
-class StoringProvider(SpoolingProvider):
-    """Collects the messages of an association, and answers a C-STORE in the thread that read it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storing:
+    """A C-STORE whose data set is arriving."""
 
-    The library's way to its other thread and back takes longer than the object.
+    request: StoreRequest
+    context_id: int
+    data: ArrivingObject
+
+
+class StoringProvider(SpoolingProvider):
+    """Collects the messages of an association; a plain C-STORE is done where it is read.
+
+    The library's way, of two data sets of pydicom and to another thread and back, takes longer than
+    the object. What is no C-STORE, or is cut into unusual parts, goes that way.
+
+    Args:
+        keep: keeps an object that became whole, and gives status and comment of the answer.
     """
 
-    def _whole(self) -> None:
-        """Keep an object that just became whole, and answer; leave the rest to the library."""
-        if not self.assoc.is_established or self.msg_queue.qsize() != 1:
-            return
-        context_id, message = self.msg_queue.queue[0]
-        context = self._contexts().get(context_id)
+    def __init__(
+        self,
+        assoc: Association,
+        room: Room,
+        association_bytes: int,
+        closing: Callable[[], bool],
+        opened: Callable[[ArrivingObject, Association], None],
+        keep: Callable[[ArrivingObject, Association], tuple[int, str]],
+    ) -> None:
+        super().__init__(assoc, room, association_bytes, closing, opened)
+        self._keep = keep
+        self._storing: Storing | None = None
+
+    @property
+    def storing(self) -> bool:
+        """Whether the data set of a plain C-STORE is arriving."""
+        return self._storing is not None
+
+    @property
+    def between(self) -> bool:
+        """Whether the next that comes is a new message, and none waits for its answer."""
+        return self._storing is None and self.message is None and self.msg_queue.empty()
+
+    def begin(self, context_id: int, command: bytes) -> bool:
+        """Begin a plain C-STORE; returns false if the command is another."""
+        request, context = read_store_request(command), self._contexts().get(context_id)
         if (
-            not isinstance(message, C_STORE)
-            or not message.is_valid_request
+            request is None
             or context is None
-            or context.abstract_syntax != message.AffectedSOPClassUID
+            or context.abstract_syntax != request.sop_class
             or context.abstract_syntax == VERIFICATION
         ):
+            return False
+        if self._closing():
+            self.dul.event_queue.put(ABORT)
+            return True
+        announced = Command(
+            sop_class=request.sop_class,
+            sop_instance=request.sop_instance,
+            syntax=context.transfer_syntax[0],
+        )
+        data = ArrivingObject(self._room, lambda: announced)
+        self._opened(data, self.assoc)
+        self._storing = Storing(request=request, context_id=context_id, data=data)
+        return True
+
+    def take(self, fragment: memoryview | bytes, *, last: bool) -> None:
+        """Take a part of the data set that is arriving, and answer after the last."""
+        storing = cast(Storing, self._storing)
+        storing.data.write(fragment)
+        self._counted(storing.data, whole=last)
+        if not last:
             return
-        try:
-            self.msg_queue.get_nowait()
-        except queue.Empty:  # the association's thread was faster
+        self._storing = None
+        answered = store_response(storing.request, *self._keep(storing.data, self.assoc))
+        value = struct.pack(">LBB", len(answered) + 2, storing.context_id, 3) + answered
+        head = struct.pack(">BxL", P_DATA_TF, len(value))
+        cast(AssociationSocket, self.dul.socket).send(head + value)
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """Take what one P-DATA primitive brings; abort where a limit is passed."""
+        if self._storing is None:
+            super().receive_primitive(primitive)
             return
-        StorageServiceClass(self.assoc).SCP(message, context)
+        for _, value in primitive.presentation_data_value_list:
+            if self._storing is None or value[0] & COMMAND:  # a further message in the same PDU
+                self.dul.event_queue.put(ABORT)
+                return
+            self.take(value[1:], last=bool(value[0] & LAST))
 
+    def arriving(self) -> ArrivingObject | None:
+        """Give the object that is arriving, if one is."""
+        return super().arriving() if self._storing is None else self._storing.data
 
-def store_response(primitive: C_STORE) -> bytes:
-    """Encode a C-STORE response (PS3.7 9.3.1.2), implicit VR little endian."""
-    elements = [
-        _element(0x0002, str(primitive.AffectedSOPClassUID or "").encode("ascii"), b"\0"),
-        _element(0x0100, struct.pack("<H", STORE_RESPONSE)),
-        _element(0x0120, struct.pack("<H", primitive.MessageIDBeingRespondedTo)),
-        _element(0x0800, struct.pack("<H", NO_DATA_SET)),
-        _element(0x0900, struct.pack("<H", primitive.Status)),
-    ]
-    if primitive.ErrorComment:
-        elements.append(_element(0x0902, str(primitive.ErrorComment).encode("ascii"), b" "))
-    elements.append(
-        _element(0x1000, str(primitive.AffectedSOPInstanceUID or "").encode("ascii"), b"\0")
-    )
-    body = b"".join(elements)
-    return _element(0x0000, struct.pack("<L", len(body))) + body
-
-
-def _element(number: int, value: bytes, padding: bytes = b"") -> bytes:
-    value += padding * (len(value) % 2)
-    return struct.pack("<HHL", 0, number, len(value)) + value
+    def forget(self) -> None:
+        """Let go of what is arriving."""
+        super().forget()
+        self._storing = None
 
 
 class ListeningServer(ThreadedAssociationServer):
@@ -237,7 +307,7 @@ class ListeningHandler(RequestHandler):
         if isinstance(connection, ssl.SSLSocket):
             connection.settimeout(HANDSHAKE_S)
             connection.do_handshake()
-        connection.settimeout(self.server.idle_s)  # else a half-sent PDU waits for ever
+        _bound_wait(connection, self.server.idle_s)  # else a half-sent PDU waits for ever
         super().handle()
 
     def _create_association(self) -> Association:
@@ -251,3 +321,18 @@ class ListeningHandler(RequestHandler):
         association.dimse = self.server.provider(association)
         association.name = f"AcceptorThread@{secrets.token_hex(8)}"
         return association
+
+
+def _bound_wait(connection: socket.socket, seconds: float) -> None:
+    """Bound how long a read or a write waits.
+
+    The system does so without TLS: Python's own way asks it twice for each read.
+    """
+    if isinstance(connection, ssl.SSLSocket):
+        connection.settimeout(seconds)
+        return
+    connection.settimeout(None)
+    whole = int(seconds)
+    limit = struct.pack("ll", whole, int((seconds - whole) * 1e6))
+    for way in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        connection.setsockopt(socket.SOL_SOCKET, way, limit)

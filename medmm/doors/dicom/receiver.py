@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from typing import Any, cast
 
 from pydicom.dataset import Dataset
@@ -41,12 +42,13 @@ from medmm.doors.dicom.negotiation import (
 from medmm.doors.dicom.object_uids import ObjectUids, object_uids
 from medmm.doors.dicom.spool import OtherContentError, Sender, Spool
 from medmm.doors.dicom.tls import server_context
+from medmm.doors.dicom.upper_layer import PDU_BYTES
 
-PDU_BYTES = 131_072  # that callers may send at once; the most that dcmtk sends
 IDLE_S = 120.0
 FINISH_S = 10.0  # for objects that are arriving when the listener stops
 # PS3.4 B.2.3: statuses of C-STORE
 SUCCESS, ASIDE, NO_ROOM, NOT_UNDERSTOOD = 0x0000, 0xB000, 0xA700, 0xC000
+DEFECT = 0xC211
 Tell = Callable[..., None]
 
 
@@ -131,6 +133,7 @@ class Receiver:
             self._listen.association_bytes,
             self._closing.is_set,
             self._opened,
+            self._stored,
         )
 
     def _opened(self, arriving: ArrivingObject, association: Association) -> None:
@@ -178,7 +181,7 @@ class Receiver:
                 if everything or not (association.is_alive() or association.dul.is_alive())
             ]
             for one in gone:
-                self._arriving.pop(one).dimse.message = None
+                cast(StoringProvider, self._arriving.pop(one).dimse).forget()
             for association in [a for a in self._senders if not a.is_alive()]:
                 del self._senders[association]
         for one in gone:
@@ -230,27 +233,45 @@ class Receiver:
         if event.assoc.requestor.primitive is None:
             waiting: Any = event.assoc.dul.to_user_queue  # typed as if nothing ended it
             waiting.put(None)
-        message = event.assoc.dimse.message
-        if message is not None and isinstance(message.data_set, ArrivingObject):
+        arriving = cast(StoringProvider, event.assoc.dimse).arriving()
+        if arriving is not None:
             with self._lock:
-                self._arriving.pop(message.data_set, None)
-            message.data_set.drop()
+                self._arriving.pop(arriving, None)
+            arriving.drop()
 
     def _store(self, event: Event) -> Dataset:
-        """Answer one C-STORE after its object is on disk."""
-        request = event.request
-        arrived = getattr(request, "DataSet", None)
-        if not isinstance(request, C_STORE) or not isinstance(arrived, ArrivingObject):
+        """Answer a C-STORE that came the library's way."""
+        arrived = getattr(event.request, "DataSet", None)
+        if not isinstance(event.request, C_STORE) or not isinstance(arrived, ArrivingObject):
             return answer(NOT_UNDERSTOOD, "a C-STORE with a data set is expected")
-        try:
-            return self._kept(arrived, self._senders[event.assoc])
-        except OSError as error:
-            self._refuse(errno.errorcode.get(error.errno or 0, "OSError"))
-            return answer(NO_ROOM, Fault.DISK.value)
-        finally:
-            with self._lock:
-                self._arriving.pop(arrived, None)
-            arrived.drop()
+        return answer(*self._stored(arrived, event.assoc))
+
+    def _stored(self, arrived: ArrivingObject, association: Association) -> tuple[int, str]:
+        """Keep an object that became whole.
+
+        Returns: status and comment of the answer, which may be given as soon as this returns.
+        """
+        found = (DEFECT, "")
+        with ExitStack() as stack:
+            stack.push(self._defect)
+            stack.callback(self._done, arrived)
+            try:
+                found = self._kept(arrived, self._senders[association])
+            except OSError as error:
+                self._refuse(errno.errorcode.get(error.errno or 0, "OSError"))
+                found = (NO_ROOM, Fault.DISK.value)
+        return found
+
+    def _done(self, arrived: ArrivingObject) -> None:
+        with self._lock:
+            self._arriving.pop(arrived, None)
+        arrived.drop()
+
+    def _defect(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Tell of a defect, which is answered and ends no association."""
+        if isinstance(error, Exception):
+            self._tell("defect", **where(error))
+        return isinstance(error, Exception)
 
     def _refuse(self, why: str) -> None:
         self.counted["refused"] += 1
@@ -258,7 +279,7 @@ class Receiver:
             self._tell("not-kept", why=why)
         self._refusing = True
 
-    def _kept(self, arrived: ArrivingObject, sender: Sender) -> Dataset:
+    def _kept(self, arrived: ArrivingObject, sender: Sender) -> tuple[int, str]:
         """Flush an object and move it to its study, or put it aside.
 
         Raises: OSError if the disk is full or can't be written.
@@ -268,7 +289,7 @@ class Receiver:
         if arrived.fault is not None or command is None:
             lacking = arrived.fault.value if arrived.fault else "there is no data set"
             self._refuse(lacking)
-            return answer(NO_ROOM if command else NOT_UNDERSTOOD, lacking)
+            return (NO_ROOM if command else NOT_UNDERSTOOD), lacking
         self._refusing = False
         uids = object_uids(arrived.head, arrived.path, arrived.size_bytes, command.syntax)
         why = unwanted(uids, command, self._wanted)
@@ -276,13 +297,13 @@ class Receiver:
             try:
                 new = self._spool.keep(arrived, uids, sender)
                 self.counted["stored" if new else "again"] += 1
-                return answer(SUCCESS)
+                return SUCCESS, ""
             except OtherContentError:
                 why = "another object came under its UID"
         self._spool.put_aside(arrived, command, sender, why)
         self.counted["aside"] += 1
         self._tell("aside", why=why)
-        return answer(ASIDE, f"put aside: {why}")
+        return ASIDE, f"put aside: {why}"
 
 
 def unwanted(uids: ObjectUids | None, command: Command, wanted: Collection[str]) -> str:

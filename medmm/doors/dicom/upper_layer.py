@@ -14,13 +14,12 @@ import struct
 from typing import TYPE_CHECKING, cast
 
 from pynetdicom.dul import DULServiceProvider
-from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AssociationSocket
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
 
-    from medmm.doors.dicom.association import SpoolingProvider
+    from medmm.doors.dicom.association import StoringProvider
 
 # Of one PDU; that of an association's request is the longest that anybody sends
 MOST_PDU_BYTES = 2**20
@@ -29,7 +28,8 @@ DATA_TRANSFER = "Sta6"
 P_DATA_TF = 0x04
 COMMAND, LAST = 0x01, 0x02  # bits of the message control header, PS3.8 E.2
 WAIT_S = 0.002  # for what comes, before a look for what is to be sent
-BUFFER_BYTES = 131_072
+PDU_BYTES = 131_072  # that callers are asked to send at most; the most that dcmtk sends
+COMMAND_BYTES = 1024  # of a plain C-STORE's command: two UIDs and some numbers
 
 
 class BoundedSocket(AssociationSocket):
@@ -52,9 +52,12 @@ class BoundedSocket(AssociationSocket):
 
         Raises: OSError if the connection fails.
         """
-        read, connection = 0, cast(socket.socket, self.socket)
+        read, connection = 0, self.socket
+        if connection is None:  # closed meanwhile
+            raise OSError("the connection is closed")
+        flags = 0 if isinstance(connection, ssl.SSLSocket) else socket.MSG_WAITALL
         while read < len(view):
-            count = connection.recv_into(view[read:])
+            count = connection.recv_into(view[read:], 0, flags)
             if not count:
                 break
             read += count
@@ -97,54 +100,61 @@ class ReceivingSocket(BoundedSocket):
 class ReceivingLayer(DULServiceProvider):
     """Reads the PDUs of an association, and lets data sets by the library's state machine.
 
-    In a PDU of one fragment of a data set nothing can change the state but the end of the message,
-    which the library is told by an empty last fragment.
+    A PDU of one fragment, of a plain C-STORE, leaves the association's state as it is.
     """
 
     def __init__(self, assoc: Association) -> None:
         super().__init__(assoc)
         self._run_loop_delay = 0.0  # the socket waits
-        self._buffer = memoryview(bytearray(BUFFER_BYTES))
+        self._buffer = memoryview(bytearray(PDU_BYTES))
+
+    def _is_transport_event(self) -> bool:
+        """Look for what comes; a release or an abort that came wakes the association's thread."""
+        provider = cast("StoringProvider", self.assoc.dimse)
+        if not self.to_user_queue.empty():
+            provider.wake()
+        return super()._is_transport_event()
 
     def _read_pdu_data(self) -> None:
-        """Read one PDU."""
+        """Read PDUs of plain C-STOREs until none is there, or one PDU of another kind."""
         source = cast(ReceivingSocket, self.socket)
-        provider = cast("SpoolingProvider", self.assoc.dimse)
-        taking = self.state_machine.current_state == DATA_TRANSFER and provider.taking
-        if not taking:
+        provider = cast("StoringProvider", self.assoc.dimse)
+        if self.state_machine.current_state != DATA_TRANSFER:
             super()._read_pdu_data()
             return
         try:
-            self._fragment(source, provider)
+            while self._fragment(source, provider):
+                self._idle_timer.restart()
+                asked = self._kill_thread or self.to_provider_queue.queue
+                if asked or not self.event_queue.empty() or not source.ready:
+                    return
         except OSError:
             self.event_queue.put(CLOSED)
+            return
+        super()._read_pdu_data()
 
-    def _fragment(self, source: ReceivingSocket, provider: SpoolingProvider) -> None:
-        """Read a PDU of one fragment of a data set; leave any other to the library.
+    def _fragment(self, source: ReceivingSocket, provider: StoringProvider) -> bool:
+        """Read a PDU of one fragment of a plain C-STORE.
 
+        Returns: false if it is another; then nothing was read.
         Raises: OSError if the connection fails.
         """
-        head = bytes(source.recv(6))
-        kind, whole = struct.unpack(">BxL", head) if len(head) == 6 else (0, 0)
-        if kind == P_DATA_TF and 6 <= whole <= MOST_PDU_BYTES:
-            head += source.recv(6)
-        length, context, control = struct.unpack_from(">LBB", head + bytes(12), 6)
-        if len(head) < 12 or length != whole - 4 or control & COMMAND:
-            source.unread = head
-            super()._read_pdu_data()
-            return
-        left = length - 2
-        while left:
-            view = self._buffer[:left]
-            if source.fill(view) < len(view):
-                self.event_queue.put(CLOSED)
-                return
-            provider.take(view)
-            left -= len(view)
-        if control & LAST:
-            ended = P_DATA()
-            # The library's annotation says tuple, and its check wants a list
-            ended.presentation_data_value_list = [
-                cast("tuple[int, bytes]", [context, bytes([control])])
-            ]
-            provider.receive_primitive(ended)
+        head = source.recv(6)
+        kind, size = struct.unpack(">BxL", head) if len(head) == 6 else (0, 0)
+        plain = kind == P_DATA_TF and 6 <= size <= len(self._buffer)
+        if not (plain and (provider.storing or provider.between)):
+            source.unread = bytes(head)
+            return False
+        body = self._buffer[:size]
+        if source.fill(body) < size:
+            raise OSError("the connection ended in a PDU")
+        length, context, control = struct.unpack_from(">LBB", body)
+        if length == size - 4:
+            if provider.storing and not control & COMMAND:
+                provider.take(body[6:], last=bool(control & LAST))
+                return True
+            whole_command = control == COMMAND | LAST and length <= COMMAND_BYTES
+            if provider.between and whole_command and provider.begin(context, bytes(body[6:])):
+                return True
+        source.unread = bytes(head) + bytes(body)
+        return False

@@ -31,8 +31,9 @@ from pynetdicom.dsutils import create_file_meta, encode, encode_file_meta
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import build_context
 
-from medmm.doors.dicom import arriving, association, receiver, upper_layer
+from medmm.doors.dicom import arriving, receiver, upper_layer
 from medmm.doors.dicom.negotiation import rejection
+from medmm.doors.dicom.store_messages import StoreRequest, store_response
 from tests.dicom_files import film_file, mr_file
 from tests.listener import (
     WANTED,
@@ -114,7 +115,8 @@ def test_the_answer_is_encoded_as_pynetdicom_does(instance: str, comment: str | 
     message = C_STORE_RSP()
     message.primitive_to_message(answered)
     expected = encode(message.command_set, True, True)
-    assert association.store_response(answered) == expected
+    request = StoreRequest(message_id=7, sop_class=MRImageStorage, sop_instance=instance)
+    assert store_response(request, answered.Status, comment or "") == expected
 
 
 def test_the_same_object_again_is_a_success_and_kept_once(listener: Listening, film: Path) -> None:
