@@ -2,13 +2,14 @@
 
     python benchmarks/listen.py --instances 400 --associations 4
 
-All receive the same MR instances of 0.5 MB from the same senders (dcmtk's storescu), several
-associations at a time, on the same disk, each in a process of its own. The bare one writes what
-`encoded_dataset()` gives to a file of its own and answers, without flushing; medmm's flushes each
-object and its folder, finds its study and its like, and keeps what a restart needs. With
-`--orthanc FILE` that program receives them too, with `SyncStorageArea` and without other services.
-Prints instances a second, their ratio within this run, and the growth of each process's memory
-above its start.
+All receive the same MR instances of 0.5 MB, with `--mixed` every 20th a CR of 10 MB, from the same
+senders (dcmtk's storescu), several associations at a time, on the same disk, each in a process of
+its own. The bare one writes what `encoded_dataset()` gives to a file of its own and answers,
+without flushing; medmm's flushes each object and its folder, finds its study and its like, and
+keeps what a restart needs. With `--orthanc FILE` that program receives them too, with
+`SyncStorageArea` and without other services.
+Prints instances a second, the median of their ratios within each round, the receiver's CPU time for
+each, and the growth of each process's memory above its start.
 """
 
 from __future__ import annotations
@@ -19,35 +20,53 @@ import multiprocessing
 import os
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+)
 
-PIXELS = (512, 512)  # of 16 bits: 0.5 MB
+MR, FILM = (512, 512), (2236, 2236)  # of 16 bits: 0.5 MB and 10 MB
+CLASSES = (MRImageStorage, ComputedRadiographyImageStorage)
 NODELAY = {**os.environ, "TCP_NODELAY": "1"}  # dcmtk, and so Orthanc, reads it
 
 
-def write_instances(folder: Path, senders: int, each: int) -> None:
-    """Write each sender's series, one study each."""
-    noise = np.random.default_rng(7).integers(0, 4096, PIXELS, dtype=np.uint16)
+class Round(NamedTuple):
+    """One receiver once: instances a second, milliseconds of CPU for each, and growth."""
+
+    rate: float
+    cpu_ms: float
+    grown_mib: float
+
+
+def write_instances(folder: Path, senders: int, each: int, *, mixed: bool) -> None:
+    """Write each sender's series, one study each; if mixed, every 20th is a film of 10 MB."""
+    random = np.random.default_rng(7)
+    mr, film = (random.integers(0, 4096, shape, dtype=np.uint16) for shape in (MR, FILM))
     for sender in range(senders):
         place = folder / str(sender)
         place.mkdir(parents=True)
         for number in range(each):
+            is_film = mixed and number % 20 == 10
+            noise = film if is_film else mr
             made = Dataset()
-            made.SOPClassUID, made.Modality = MRImageStorage, "MR"
+            made.SOPClassUID = ComputedRadiographyImageStorage if is_film else MRImageStorage
+            made.Modality = "CR" if is_film else "MR"
             made.SOPInstanceUID = f"1.2.3.{sender}.{number + 1}"
             made.StudyInstanceUID, made.SeriesInstanceUID = f"1.2.3.{sender}", f"1.2.3.{sender}.0"
-            made.PatientID, made.BodyPartExamined = "ZZ-1", "BRAIN"
-            made.Rows, made.Columns = PIXELS
+            made.PatientID, made.BodyPartExamined = "ZZ-1", "CHEST" if is_film else "BRAIN"
+            made.Rows, made.Columns = noise.shape
             made.BitsAllocated, made.BitsStored, made.HighBit = 16, 12, 11
             made.SamplesPerPixel, made.PixelRepresentation = 1, 0
             made.PhotometricInterpretation = "MONOCHROME2"
@@ -55,7 +74,7 @@ def write_instances(folder: Path, senders: int, each: int) -> None:
             made["PixelData"].VR = "OW"
             made.file_meta = FileMetaDataset()
             made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-            made.file_meta.MediaStorageSOPClassUID = MRImageStorage
+            made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID
             made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
             made.save_as(place / f"{number}.dcm", enforce_file_format=True)
 
@@ -84,14 +103,17 @@ def bare(folder: Path, ready: Any, stop: Any, told: Any) -> None:
 
     entity = AE("MEDMM")
     entity.maximum_associations, entity.maximum_pdu_size = 32, 131_072
-    entity.add_supported_context(MRImageStorage, ALL_TRANSFER_SYNTAXES)
+    for name in CLASSES:
+        entity.add_supported_context(name, ALL_TRANSFER_SYNTAXES)
     handlers: list[Any] = [(evt.EVT_CONN_OPEN, opened), (evt.EVT_C_STORE, store)]
     before = peak_kib()
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     ready.send(server.server_address[1])
+    used = time.process_time()
     stop.wait()
+    used = time.process_time() - used
     server.shutdown()
-    told.send(peak_kib() - before)
+    told.send((peak_kib() - before, used))
 
 
 def listener(folder: Path, ready: Any, stop: Any, told: Any) -> None:
@@ -103,12 +125,14 @@ def listener(folder: Path, ready: Any, stop: Any, told: Any) -> None:
     listen = ListenEntry(port=0, any_caller=True)
     before = peak_kib()
     spool = Spool(folder, object_bytes=listen.object_bytes, free_bytes=listen.free_bytes)
-    receiver = Receiver(listen, spool, {MRImageStorage}, lambda event, **said: None)
+    receiver = Receiver(listen, spool, CLASSES, lambda event, **said: None)
     receiver.start()
     ready.send(receiver.address[1])
+    used = time.process_time()
     stop.wait()
+    used = time.process_time() - used
     receiver.stop()
-    told.send(peak_kib() - before)
+    told.send((peak_kib() - before, used))
 
 
 def send(port: int, sources: list[Path]) -> float:
@@ -127,10 +151,12 @@ def send(port: int, sources: list[Path]) -> float:
     return time.perf_counter() - start
 
 
-def run(what: Callable[..., None], folder: Path, sources: list[Path]) -> tuple[float, int, int]:
+def run(
+    what: Callable[..., None], folder: Path, sources: list[Path]
+) -> tuple[float, int, float, int]:
     """Send everything to one receiver.
 
-    Returns: seconds, files that arrived, and KiB that the receiver's memory grew by.
+    Returns: seconds, files that arrived, and the receiver's CPU seconds and growth in KiB.
     """
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
@@ -140,15 +166,21 @@ def run(what: Callable[..., None], folder: Path, sources: list[Path]) -> tuple[f
     process.start()
     seconds = send(ready_in.recv(), sources)
     stop.set()
-    grown = told_in.recv()
+    grown, used = told_in.recv()
     process.join()
-    return seconds, sum(1 for _ in folder.rglob("*.dcm")), grown
+    return seconds, sum(1 for _ in folder.rglob("*.dcm")), used, grown
 
 
-def run_orthanc(program: Path, folder: Path, sources: list[Path]) -> tuple[float, int]:
+def cpu_seconds(process: int) -> float:
+    """Read what a running process used of the CPU."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def run_orthanc(program: Path, folder: Path, sources: list[Path]) -> tuple[float, int, float]:
     """Send everything to Orthanc.
 
-    Returns: seconds, and files that arrived.
+    Returns: seconds, files that arrived, and Orthanc's CPU seconds.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -176,11 +208,36 @@ def run_orthanc(program: Path, folder: Path, sources: list[Path]) -> tuple[float
                 check=False,
             ).returncode:
                 time.sleep(0.2)
+            used = cpu_seconds(server.pid)
             seconds = send(port, sources)
+            used = cpu_seconds(server.pid) - used
         finally:
             server.terminate()
             server.wait()
-    return seconds, sum(1 for _ in (folder / "db").rglob("*-*-*"))
+    return seconds, sum(1 for _ in (folder / "db").rglob("*-*-*")), used
+
+
+def measured(options: argparse.Namespace, folder: Path) -> dict[str, list[Round]]:
+    """Send the same to each receiver, in turns that begin with another one each."""
+    each = options.instances // options.associations
+    write_instances(folder / "in", options.associations, each, mixed=options.mixed)
+    sources = sorted((folder / "in").iterdir())
+    receivers: dict[str, Callable[[Path], tuple[float, int, float, int]]] = {
+        "bare": lambda out: run(bare, out, sources),
+        "medmm": lambda out: run(listener, out, sources),
+    }
+    if options.orthanc is not None:
+        receivers["orthanc"] = lambda out: (*run_orthanc(options.orthanc, out, sources), 0)
+    names, found = list(receivers), {name: list[Round]() for name in receivers}
+    for repeat in range(options.repeats):
+        first = repeat % len(names)
+        for name in names[first:] + names[:first]:
+            out = folder / f"{name}{repeat}"
+            seconds, count, used, kib = receivers[name](out)
+            assert count == each * options.associations, (name, count)
+            found[name].append(Round(count / seconds, 1000 * used / count, kib / 1024))
+            shutil.rmtree(out)
+    return found
 
 
 def main() -> int:
@@ -188,46 +245,38 @@ def main() -> int:
     parser.add_argument("--instances", type=int, default=400)
     parser.add_argument("--associations", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--mixed", action="store_true", help="every 20th is a CR of 10 MB")
     parser.add_argument("--folder", type=Path, help="on the disk to measure; default: TMPDIR")
     parser.add_argument("--orthanc", type=Path, help="Orthanc's program, to be measured too")
     options = parser.parse_args()
     if shutil.which("storescu") is None:
         sys.stderr.write("storescu of dcmtk is not installed: nothing sends\n")
         return 4
-    rates: dict[str, list[float]] = {"bare": [], "medmm": []}
-    grown: dict[str, list[int]] = {"bare": [], "medmm": []}
     with tempfile.TemporaryDirectory(dir=options.folder) as place:
-        folder = Path(place)
-        each = options.instances // options.associations
-        write_instances(folder / "in", options.associations, each)
-        sources = sorted((folder / "in").iterdir())
-        for repeat in range(options.repeats):
-            for name, what in (("bare", bare), ("medmm", listener)):
-                out = folder / f"{name}{repeat}"
-                seconds, count, kib = run(what, out, sources)
-                assert count == each * options.associations, (name, count)
-                rates[name].append(count / seconds)
-                grown[name].append(kib)
-                shutil.rmtree(out)
-            if options.orthanc is not None:
-                out = folder / f"orthanc{repeat}"
-                seconds, count = run_orthanc(options.orthanc, out, sources)
-                assert count == each * options.associations, ("orthanc", count)
-                rates.setdefault("orthanc", []).append(count / seconds)
-                shutil.rmtree(out)
-    best = {name: max(found) for name, found in rates.items()}
+        found = measured(options, Path(place))
+    others = [name for name in found if name != "medmm"]
+    pairs = {name: zip(found["medmm"], found[name], strict=True) for name in others}
     print(
         json.dumps(
             {
-                "instances": each * options.associations,
+                "instances": options.instances,
+                "mixed": options.mixed,
                 "associations": options.associations,
-                "per_second": {name: [round(r, 1) for r in found] for name, found in rates.items()},
+                "load": [round(one, 1) for one in os.getloadavg()],
+                "per_second": {n: [round(r.rate, 1) for r in rows] for n, rows in found.items()},
                 "medmm_times": {
-                    name: round(best["medmm"] / rate, 2)
-                    for name, rate in best.items()
-                    if name != "medmm"
+                    name: round(statistics.median(own.rate / other.rate for own, other in rows), 2)
+                    for name, rows in pairs.items()
                 },
-                "grown_mib": {name: round(max(found) / 1024, 1) for name, found in grown.items()},
+                "cpu_ms": {
+                    n: round(statistics.median(r.cpu_ms for r in rows), 2)
+                    for n, rows in found.items()
+                },
+                "grown_mib": {
+                    n: round(max(r.grown_mib for r in rows), 1)
+                    for n, rows in found.items()
+                    if n != "orthanc"
+                },
             }
         )
     )

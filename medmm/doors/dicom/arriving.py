@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import shutil
 import struct
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -61,7 +60,8 @@ class Room:
 
     def left(self) -> bool:
         """Tell whether another object may be begun."""
-        return shutil.disk_usage(self.folder).free > self.free_bytes
+        found = os.statvfs(self.folder)
+        return found.f_bavail * found.f_frsize > self.free_bytes
 
 
 class ArrivingObject(BytesIO):
@@ -78,6 +78,7 @@ class ArrivingObject(BytesIO):
     Attributes:
         fault: why the object can't be kept; None while nothing is wrong.
         size_bytes: of the data set so far.
+        moved: whether its file was moved to where it stays.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class ArrivingObject(BytesIO):
         self._file_head = file_head
         self.fault: Fault | None = None
         self.size_bytes = 0
+        self.moved = False
         self.command: Command | None = None
         self.path = room.folder / f"{secrets.token_hex(16)}.part"
         self._room, self._find_command = room, command
@@ -148,8 +150,17 @@ class ArrivingObject(BytesIO):
             with suppress(OSError):  # what can't be flushed is removed all the same
                 self._out.close()
         self._stack.pop_all()
-        with suppress(OSError):
-            os.unlink(self.path)
+        if not self.moved:
+            with suppress(OSError):
+                os.unlink(self.path)
+
+    def move(self, place: Path) -> None:
+        """Move the flushed file to where it stays; its folder is not flushed yet.
+
+        Raises: OSError if it can't be moved.
+        """
+        self.path.rename(place)
+        self.moved = True
 
     @property
     def sha256(self) -> str:

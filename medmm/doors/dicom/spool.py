@@ -181,7 +181,7 @@ class Spool:
         moved = False
         try:
             place = self._place(key, uids.study, sender)
-            arrived.path.rename(place / f"{name}-{digest}.dcm")
+            arrived.move(place / f"{name}-{digest}.dcm")
             flush(place)
             moved = True
         finally:
@@ -236,7 +236,7 @@ class Spool:
             "transfer_syntax": str(command.syntax),
         }
         _write_json(place.with_suffix(".json"), said)
-        arrived.path.rename(place)
+        arrived.move(place)
         flush(day)
 
     def due(
