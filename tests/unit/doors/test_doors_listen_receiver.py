@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from pydicom.uid import (
     JPEG2000Lossless,
     MRImageStorage,
 )
-from pynetdicom import ALL_TRANSFER_SYNTAXES
-from pynetdicom.dimse_messages import C_STORE_RSP
+from pynetdicom import ALL_TRANSFER_SYNTAXES, evt
+from pynetdicom.dimse_messages import C_STORE_RQ, C_STORE_RSP
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import create_file_meta, encode, encode_file_meta
 from pynetdicom.pdu_primitives import A_ASSOCIATE
@@ -33,7 +34,7 @@ from pynetdicom.presentation import build_context
 
 from medmm.doors.dicom import arriving, receiver, upper_layer
 from medmm.doors.dicom.negotiation import rejection
-from medmm.doors.dicom.store_messages import StoreRequest, store_response
+from medmm.doors.dicom.store_messages import StoreRequest, read_store_request, store_response
 from tests.dicom_files import film_file, mr_file
 from tests.listener import (
     WANTED,
@@ -538,3 +539,124 @@ def test_stopping_finishes_the_object_that_is_arriving(tmp_path: Path, film: Pat
         stopping.join(10)
         assert len(one.stored()) == 1
         assert not one.arriving()
+
+
+def command_set(*changes: tuple[int, bytes | None]) -> bytes:
+    """The command set of a C-STORE request, with elements changed, added, or taken out."""
+    said: dict[int, bytes | None] = {
+        0x0002: b"1.2.840.10008.5.1.4.1.1.4\0",
+        0x0100: struct.pack("<H", 1),
+        0x0110: struct.pack("<H", 7),
+        0x0700: struct.pack("<H", 0),
+        0x0800: struct.pack("<H", 1),
+        0x1000: b"1.2.4.3\0",
+        **dict(changes),
+    }
+    elements = ((tag, value) for tag, value in said.items() if value is not None)
+    return b"".join(struct.pack("<HHL", 0, tag, len(value)) + value for tag, value in elements)
+
+
+def test_a_command_is_read_as_pynetdicom_encodes_it() -> None:
+    asked = C_STORE()
+    asked.MessageID, asked.Priority = 7, 2
+    asked.AffectedSOPClassUID, asked.AffectedSOPInstanceUID = MRImageStorage, "1.2.33"
+    asked.MoveOriginatorApplicationEntityTitle, asked.MoveOriginatorMessageID = "PACS", 3
+    asked.DataSet = BytesIO(b"something")
+    message = C_STORE_RQ()
+    message.primitive_to_message(asked)
+    found = read_store_request(encode(message.command_set, True, True) or b"")
+    assert found == StoreRequest(message_id=7, sop_class=MRImageStorage, sop_instance="1.2.33")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        b"",
+        command_set((0x0100, struct.pack("<H", 0x30))),  # C-ECHO
+        command_set((0x0800, struct.pack("<H", 0x101))),  # no data set follows
+        command_set((0x0110, None)),
+        command_set((0x1000, None)),
+        command_set((0x1000, b"../../etc")),
+        command_set((0x1000, b"1" * 65)),
+        command_set() + struct.pack("<HHL", 8, 0x60, 2) + b"MR",
+        command_set() + command_set(),
+        command_set() + struct.pack("<HHL", 0, 0x1030, 400) + b"short",
+        command_set() + b"\0\0",
+    ],
+)
+def test_a_command_that_is_no_plain_c_store_is_left_to_the_library(command: bytes) -> None:
+    assert read_store_request(command_set()) is not None
+    assert read_store_request(command) is None
+
+
+def test_an_object_is_the_same_file_whichever_way_its_command_came(
+    tmp_path: Path, film: Path
+) -> None:
+    """A command cut in two is the library's; the file and the answer don't differ."""
+    mr = dataset_bytes(mr_file(film.parent, "ways.dcm", 0, SOPInstanceUID="1.2.4.3"))
+    kept, answers = [], []
+    request = store_request(mr)
+    command = request[12 : -len(pdu(0x02, mr))]
+    for number, plain in enumerate((True, False)):
+        parts = request if plain else pdu(0x01, command[:40]) + pdu(0x03, command[40:])
+        parts += b"" if plain else pdu(0x02, mr)
+        with receiving(tmp_path / str(number)) as one:
+            link = associated(one.address, {MRImageStorage: [ExplicitVRLittleEndian]})
+            link.bind(evt.EVT_DATA_RECV, lambda event: answers.append(bytes(event.data)))
+            bare = link.dul.socket.socket
+            assert bare is not None
+            bare.sendall(parts)
+            until(one.stored)
+            until(lambda: len(answers) > number)  # noqa: B023
+            link.abort()
+            kept.append(one.stored()[0].read_bytes())
+    assert kept[0] == kept[1]
+    assert answers[0] == answers[1]
+
+
+def test_objects_and_echoes_take_turns(listener: Listening, film: Path) -> None:
+    link = associated(listener.address)
+    for number in range(3):
+        mr = mr_file(film.parent, "turn.dcm", number, SOPInstanceUID=f"1.2.4.{number}")
+        assert link.send_c_store(mr).Status == SUCCESS
+        assert link.send_c_echo().Status == SUCCESS
+    link.release()
+    assert link.is_released
+    assert len(listener.stored()) == 3
+
+
+@pytest.mark.parametrize("further", [pdu(0x03, command_set()), None])
+def test_a_command_within_a_data_set_is_aborted(listener: Listening, further: bytes | None) -> None:
+    """Alone in its PDU, or behind a fragment of the data set in one."""
+    link = associated(listener.address, {MRImageStorage: [ExplicitVRLittleEndian]})
+    bare = link.dul.socket.socket
+    assert bare is not None
+    fragments = pdu(0x00, bytes(100))[6:] + pdu(0x03, command_set())[6:]
+    together = struct.pack(">BBL", 4, 0, len(fragments)) + fragments
+    bare.sendall(pdu(0x03, command_set()) + pdu(0x00, bytes(100)) + (further or together))
+    until(lambda: link.is_aborted)
+    until(lambda: not listener.arriving())
+    assert not listener.stored() + listener.aside()
+
+
+def test_a_caller_that_stops_in_a_data_set_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver, "IDLE_S", 0.3)
+    with receiving(tmp_path) as one:
+        link = associated(one.address, {MRImageStorage: [ExplicitVRLittleEndian]})
+        bare = link.dul.socket.socket
+        assert bare is not None
+        bare.sendall(store_request(bytes(5000))[:-1000])
+        until(lambda: link.is_aborted or not link.is_established)
+        until(lambda: not one.arriving())
+
+
+def test_stopping_does_not_wait_for_an_association_that_is_idle(tmp_path: Path, film: Path) -> None:
+    with receiving(tmp_path) as one:
+        link = associated(one.address)
+        assert link.send_c_store(str(film)).Status == SUCCESS
+        begun = time.monotonic()
+        one.receiver.stop()
+        assert time.monotonic() - begun < 3
+        until(lambda: link.is_aborted)
