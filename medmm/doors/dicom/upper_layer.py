@@ -1,8 +1,8 @@
 """The upper layer of an association that receives: from the socket to the disk.
 
-pynetdicom copies what comes several times and hands each message to a second thread, and either of its
-threads sleeps a millisecond before it looks again. Here a fragment of a data set is read into one
-buffer and written from it. Whatever else comes (PS3.8 Table 9-10) goes the library's way.
+pynetdicom copies what comes several times and hands each message to a second thread, and either of
+its threads sleeps a millisecond before it looks again. Here a fragment of a data set is read into
+one buffer and written from it. Whatever else comes (PS3.8 Table 9-10) goes the library's way.
 """
 
 from __future__ import annotations
