@@ -1,4 +1,4 @@
-"""Header indexing: what admission reads of each file, beside pydicom's `dcmread` and dcmdump.
+"""Header indexing: what admission reads of a file, beside pydicom and dcmdump.
 
     python benchmarks/indexing.py --instances 10000
 
