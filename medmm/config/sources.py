@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 from medmm.config.listening import Title, TitleEntry
 from medmm.config.receivers import ClientTlsEntry
-from medmm.domain.errors import ConfigError
 from medmm.domain.model_server import fault_of_address, is_loopback
+from medmm.domain.receivers import BearerToken, SignIn, UserPassword
 
 SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 Timeout = Annotated[float, Field(gt=0, le=3600)]
@@ -98,8 +99,9 @@ class DicomwebSource(_Source):
 
     Attributes:
         url: of the service, below which `studies` lies.
-        hosts: the only hosts that it may stand on.
-        token_file: holds the bearer token; it stands in no settings file.
+        hosts: the only hosts that it may stand on; none named: that of `url`.
+        token_file: holds a bearer token.
+        user, password_file: for HTTP Basic.
         matches: the most that a search may find.
         connect_s, answer_s: seconds for a connection, and between two parts of an answer.
         study_s: seconds for all of a study.
@@ -109,6 +111,10 @@ class DicomwebSource(_Source):
     url: str
     hosts: tuple[str, ...] = ()
     token_file: Path | None = None
+    user: str | None = Field(
+        default=None, min_length=1, max_length=200, pattern=r"^[^:\x00-\x1f]+$"
+    )
+    password_file: Path | None = None
     ca_file: Path | None = None
     plain_http_on_loopback: bool = False
     matches: PositiveInt = Field(default=100, le=10_000)
@@ -116,32 +122,33 @@ class DicomwebSource(_Source):
     answer_s: Timeout = 60
     study_s: float = Field(default=3600, gt=0, le=86_400)
 
-    @field_validator("token_file", "ca_file")
+    @field_validator("token_file", "password_file", "ca_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path is not None else None
 
     @model_validator(mode="after")
     def _safe_address(self) -> DicomwebSource:
-        if fault := fault_of_address(self.url, self.hosts, self.plain_http_on_loopback):
+        hosts = self.hosts or {(urlsplit(self.url).hostname or "").lower()}
+        if fault := fault_of_address(self.url, hosts, self.plain_http_on_loopback):
             raise ValueError(f"url: {fault}")
         return self
 
-    def token(self) -> str | None:
-        """Read the bearer token; None if there is none.
+    @model_validator(mode="after")
+    def _signs_in_by_one_way(self) -> DicomwebSource:
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("user and password_file go together")
+        if self.token_file is not None and self.user is not None:
+            raise ValueError("name one way to sign in")
+        return self
 
-        Raises: ConfigError if its file can't be read.
-        """
-        if self.token_file is None:
-            return None
-        try:
-            return self.token_file.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"the token of a source can't be read: {type(error).__name__}",
-                remedy="correct token_file under `sources`, or its permissions",
-                file=str(self.token_file),
-            ) from error
+    def sign_in(self) -> SignIn | None:
+        """Make the noun of how medmm signs in there; None if it does not."""
+        if self.token_file is not None:
+            return BearerToken(file=self.token_file)
+        if self.user is not None and self.password_file is not None:
+            return UserPassword(user=self.user, password_file=self.password_file)
+        return None
 
 
 # By the name of its kind, each with one class

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from medmm.config import DicomwebSource
+from medmm.connections.sign_in import FromFile
 from medmm.domain.errors import ConfigError, InputError, MedmmError, Unavailable
 from medmm.domain.model_server import is_forbidden, is_loopback
 
@@ -38,10 +39,8 @@ class WebOrigin:
             if it can't be reached, is slow, breaks off or fails; InputError if nothing is there.
         """
         url = "/".join((self.source.url.rstrip("/"), *(quote(one, safe="") for one in path)))
-        token = self.source.token()
         fields = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "medmm"}
-        if token:
-            fields["Authorization"] = f"Bearer {token}"
+        fields |= FromFile(self.source.sign_in()).field()
         try:
             self._refuse_address()
             timeout = httpx.Timeout(self.source.answer_s, connect=self.source.connect_s)
@@ -116,7 +115,9 @@ class WebOrigin:
             )
         if status in (401, 403):
             raise ConfigError(
-                "the server doesn't accept the token", remedy="renew it in token_file", **where
+                "the server doesn't let medmm in",
+                remedy="correct token_file, or user and password_file, of the source",
+                **where,
             )
         if status == 404:
             raise InputError(

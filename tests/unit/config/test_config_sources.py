@@ -32,7 +32,7 @@ sources:
     assert isinstance(pacs, DicomSource)
     assert (pacs.port, pacs.calling, pacs.rule().site) == (104, "MEDMM", "North")
     assert isinstance(web, DicomwebSource)
-    assert web.token() is None
+    assert web.sign_in() is None
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,12 @@ sources:
         ("a: {kind: dicom, host: x, title: P}", "needs tls"),
         ("a: {kind: dicom, host: x, title: 'A\\B'}", "no AE title"),
         ("a: {kind: dicom, host: x, title: P, tls: {key: k.pem}}", "a key its certificate"),
-        ("a: {kind: dicomweb, url: 'https://a.example/x'}", "not among `hosts`"),
+        ("a: {kind: dicomweb, url: 'https://a.example/x', hosts: [b.example]}", "not among `hosts`"),
+        ("a: {kind: dicomweb, url: 'https://a.example/x', user: u}", "go together"),
+        (
+            "a: {kind: dicomweb, url: 'https://a.example/x', user: u, password_file: p, token_file: t}",
+            "one way to sign in",
+        ),
         (
             "a: {kind: dicomweb, url: 'https://a.example/x', token: s3cret}",
             "unknown setting 'sources.a.token'",

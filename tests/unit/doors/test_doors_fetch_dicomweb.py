@@ -85,6 +85,15 @@ def test_a_study_is_found_and_fetched_series_by_series(
     assert all(fields["Authorization"] == "Bearer s3cret" for _, _, fields in toy.asked)
 
 
+def test_a_user_and_a_password_are_shown_as_orthanc_asks(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("s3cret\n")
+    with dicomweb() as toy:
+        server = asked(toy, user="medmm", password_file=password)
+        assert not server.search(StudyQuery(accession="A1")).matches
+    assert [fields["Authorization"] for _, _, fields in toy.asked] == ["Basic bWVkbW06czNjcmV0"]
+
+
 def test_answers_of_other_patients_are_left(slices: list[Path], tmp_path: Path) -> None:
     film = film_file(tmp_path, "film.dcm")
 
@@ -253,7 +262,7 @@ def answered(status: int, **fields: str) -> Callable[[Handler], bool]:
     ("misbehave", "error", "said"),
     [
         (answered(302, Location="http://127.0.0.1:1/"), ConfigError, "never followed"),
-        (answered(401), ConfigError, "doesn't accept the token"),
+        (answered(401), ConfigError, "doesn't let medmm in"),
         (answered(404), InputError, "no such study"),
         (answered(400), ConfigError, "refuses"),
         (answered(429), Unavailable, "overloaded"),
@@ -339,7 +348,7 @@ def test_a_server_that_is_not_there_and_a_token_that_is_none(tmp_path: Path) -> 
     toy = ToyServer(port=1)
     with pytest.raises(Unavailable, match="can't be reached"):
         asked(toy).search(StudyQuery(accession="A1"))
-    with pytest.raises(ConfigError, match="token of a source"):
+    with pytest.raises(ConfigError, match="token or password"):
         asked(toy, token_file=tmp_path / "none").search(StudyQuery(accession="A1"))
 
 
