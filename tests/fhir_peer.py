@@ -1,4 +1,4 @@
-"""A FHIR R4 server of the tests: transactions with conditional create and update, and versions, kept in memory.
+"""A FHIR R4 server of the tests: transactions with conditional create and update, versions and search, kept in memory.
 
 It does of R4's http.html what a report needs, and counts what was written, so that what a repeat leaves behind is seen.
 """
@@ -43,9 +43,13 @@ class FhirStore:
         return [len(versions) for (k, _), versions in self.resources.items() if k == kind]
 
     def search(self, kind: str, query: str) -> list[Json]:
-        ((name, (wanted,)),) = parse_qs(query).items()
-        assert name == "identifier"
-        system, _, value = wanted.partition("|")
+        """Find by `identifier` or `patient`; other keys are ignored, as servers do."""
+        asked = {name: values[-1] for name, values in parse_qs(query).items()}
+        assert "identifier" in asked or "patient" in asked
+        if "patient" in asked:
+            of = f"Patient/{asked['patient'].removeprefix('Patient/')}"
+            return [one for one in self.of(kind) if of in (_of(one, "subject"), _of(one, "patient"))]
+        system, _, value = asked["identifier"].partition("|")
         return [
             resource
             for resource in self.of(kind)
@@ -54,6 +58,12 @@ class FhirStore:
                 for one in resource.get("identifier", ())
             )
         ]
+
+    def keep(self, resource: Json) -> Json:
+        """Keep a resource under the id that it has, or a new one."""
+        kept = {"id": str(len(self.resources) + 1), **resource}
+        self.resources.setdefault((kept["resourceType"], kept["id"]), []).append(kept)
+        return kept
 
     def transaction(self, bundle: Json) -> Json:
         """Do all or, by an exception, nothing."""
@@ -90,6 +100,10 @@ class FhirStore:
         return {"resourceType": "Bundle", "type": "transaction-response", "entry": answers}
 
 
+def _of(resource: Json, name: str) -> str | None:
+    return resource.get(name, {}).get("reference")
+
+
 def _resolved(value: Any, places: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {name: _resolved(one, places) for name, one in value.items()}
@@ -113,9 +127,13 @@ def fhir_server(
         if not guard(request):
             return
         parts = urlsplit(request.path)
-        if request.method == "GET" and parts.path == "/fhir/DiagnosticReport":
-            found = [{"resource": one} for one in store.search("DiagnosticReport", parts.query)]
-            request.answer(200, {"resourceType": "Bundle", "type": "searchset", "entry": found})
+        kind = parts.path.removeprefix("/fhir/")
+        if request.method == "GET" and kind.isalpha() and parts.query:
+            entry = [{"resource": one} for one in store.search(kind, parts.query)]
+            found = {"resourceType": "Bundle", "type": "searchset", "total": len(entry)}
+            request.answer(200, {**found, "entry": entry})
+        elif request.method == "POST" and kind.isalpha() and parts.path != "/fhir":
+            request.answer(201, store.keep(json.loads(request.body)))
         elif request.method == "POST" and parts.path == "/fhir":
             store.takes(request.body)
             try:

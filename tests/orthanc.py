@@ -28,10 +28,11 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Orthanc:
-    """A running Orthanc."""
+    """A running Orthanc; `user` with its password, where it asks for one."""
 
     dicom_port: int
     http_port: int
+    user: tuple[str, str] | None = None
 
     @property
     def url(self) -> str:
@@ -41,9 +42,12 @@ class Orthanc:
     def dicomweb(self) -> str:
         return f"{self.url}/dicom-web"
 
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, auth=self.user, trust_env=False)
+
     def files(self) -> dict[str, bytes]:
         """Every object that it keeps, by SOP Instance UID."""
-        with httpx.Client(base_url=self.url, trust_env=False) as client:
+        with self.client() as client:
             kept = {}
             for one in client.get("/instances").json():
                 uid = client.get(f"/instances/{one}").json()["MainDicomTags"]["SOPInstanceUID"]
@@ -51,7 +55,7 @@ class Orthanc:
             return kept
 
     def clear(self) -> None:
-        with httpx.Client(base_url=self.url, trust_env=False) as client:
+        with self.client() as client:
             for one in client.get("/studies").json():
                 client.delete(f"/studies/{one}")
 
@@ -62,7 +66,8 @@ def orthanc(folder: Path, **settings: Any) -> Iterator[Orthanc]:
     program = shutil.which("Orthanc")
     if program is None or not PLUGIN.exists():
         pytest.skip("Orthanc with its DICOMweb plugin is not installed")
-    one = Orthanc(free_port(), free_port())
+    users = list(settings.get("RegisteredUsers", {}).items())
+    one = Orthanc(free_port(), free_port(), users[0] if users else None)
     folder.mkdir(parents=True, exist_ok=True)
     said = {
         "StorageDirectory": str(folder / "db"),

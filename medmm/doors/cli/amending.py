@@ -10,6 +10,7 @@ from medmm.doors.cli.decision_options import Accepted, Added, Edited
 from medmm.doors.session import out, plain, session
 
 if TYPE_CHECKING:
+    from medmm.assistant import Assistant
     from medmm.domain.report import SignedReport
 
 Case = Annotated[str, typer.Argument(help="Id of a case with a signed report.")]
@@ -61,7 +62,7 @@ def amend(
         decisions = named_decisions(accept, reject, edit, finding, add, impression)
         report = assistant.amend(case, decisions, reason=reason, correction=correction, by=reader)
         print_marks(assistant.case(case, pixels=False, by=reader))
-        _print_version(report)
+        _print_version(assistant, report)
 
 
 def addendum(
@@ -83,7 +84,7 @@ def addendum(
         reader = who.person(assistant, "addendum")
         report = assistant.addendum(case, text, reason=reason, by=reader)
         print_marks(assistant.case(case, pixels=False, by=reader))
-        _print_version(report)
+        _print_version(assistant, report)
 
 
 def withdraw(context: typer.Context, case: Case, reason: Reason) -> None:
@@ -96,12 +97,13 @@ def withdraw(context: typer.Context, case: Case, reason: Reason) -> None:
     who = session(context)
     with who.assistant() as assistant:
         reader = who.person(assistant, "withdraw")
-        _print_version(assistant.withdraw(case, reason=reason, by=reader))
+        _print_version(assistant, assistant.withdraw(case, reason=reason, by=reader))
 
 
-def _print_version(report: SignedReport) -> None:
+def _print_version(assistant: Assistant, report: SignedReport) -> None:
     done = f"{report.kind.value.capitalize()} signed: {report.id}, version {report.version}."
     out().print(plain(f"{done} It takes the place of {report.replaces}."))
-    out().print(
-        plain(f"Whoever has that one must get this: `medmm publish {report.case_id} --to FOLDER`.")
-    )
+    written = f"`medmm publish {report.case_id} --to FOLDER`"
+    sent = "`medmm deliver` sends it to its destinations; for others "
+    by = f"{sent}{written} writes it" if assistant.settings.destinations else written
+    out().print(plain(f"Whoever has that one must get this: {by}."))

@@ -279,11 +279,13 @@ def review(
                 return
             sign = True
         if sign:
-            _print_signed(assistant.sign(case, by=reader))
+            _print_signed(assistant, assistant.sign(case, by=reader))
 
 
-def _print_signed(report: SignedReport) -> None:
-    out().print(f"Signed: {report.id}. `medmm publish {report.case_id}` prints or writes it.")
+def _print_signed(assistant: Assistant, report: SignedReport) -> None:
+    sends = "`medmm deliver` sends it; " if assistant.settings.destinations else ""
+    gives = f"`medmm publish {report.case_id}` prints or writes it."
+    out().print(f"Signed: {report.id}. {sends}{gives}")
 
 
 def publish(

@@ -81,7 +81,9 @@ def test_a_report_of_an_earlier_release_goes_nowhere_and_its_next_version_to_all
 ) -> None:
     assert run("deliver", "--once", "--json").output == ""
     assert "No such deliveries." in run("deliveries").output
-    assert run(*ADD, by="reader-1").exit_code == 0
+    added = run(*ADD, by="reader-1")
+    assert added.exit_code == 0
+    assert "`medmm deliver` sends it" in " ".join(added.output.split())
     sent = run("deliver", "--once", "--json")
     assert sent.exit_code == 0
     assert [(one["event"], one["destination"], one["version"]) for one in lines(sent)] == [
