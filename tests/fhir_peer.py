@@ -48,7 +48,9 @@ class FhirStore:
         assert "identifier" in asked or "patient" in asked
         if "patient" in asked:
             of = f"Patient/{asked['patient'].removeprefix('Patient/')}"
-            return [one for one in self.of(kind) if of in (_of(one, "subject"), _of(one, "patient"))]
+            return [
+                one for one in self.of(kind) if of in (_of(one, "subject"), _of(one, "patient"))
+            ]
         system, _, value = asked["identifier"].partition("|")
         return [
             resource

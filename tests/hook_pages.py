@@ -23,6 +23,10 @@ models.Networks = QuickNetworks
 from medmm.doors.cli import main
 main()
 """
+TO_FILE = """
+import os
+os.dup2(os.open({file!r}, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
+"""
 
 
 @dataclass
@@ -102,16 +106,17 @@ class HookPage:
         background = line.endswith(" &")
         words = shlex.split(line.removesuffix(" &"), comments=True)
         assert words[0] == "medmm", line
-        target = None
-        if ">" in words:
-            words, target = words[: words.index(">")], self.folder / words[-1]
         if background:
             self.running[words[1]] = self._start(*words[1:])
             return ""
-        said = self.medmm(*words[1:], code=code)
-        if target is not None:
-            target.write_text(said, encoding="utf-8")
-        return said
+        if ">" in words:
+            *words, _, file = words
+            ended = self.parent.ended(
+                self._start(*words[1:], code=TO_FILE.format(file=file) + MEDMM)
+            )
+            assert ended.code == code, f"{line}: {ended.code}\n{ended.said}"
+            return ended.said
+        return self.medmm(*words[1:], code=code)
 
     def medmm(self, *words: str, code: int = 0) -> str:
         """Run a command of medmm as the page's are run. Returns: what it printed."""
@@ -119,8 +124,8 @@ class HookPage:
         assert ended.code == code, f"{words}: {ended.code}\n{ended.said}"
         return ended.said
 
-    def _start(self, *words: str) -> int:
-        return self.parent.start(MEDMM, *words, cwd=self.folder, **self.environment)
+    def _start(self, *words: str, code: str = MEDMM) -> int:
+        return self.parent.start(code, *words, cwd=self.folder, **self.environment)
 
     def _shell(self, line: str, code: int) -> str:
         done = subprocess.run(
