@@ -96,7 +96,6 @@ def exit_code_of_several(codes: Iterable[int]) -> int:
     """Return the process exit code for several inputs by the code of each, 0 for done.
 
     Returns: 0 if none failed, `SOME_FAILED` if some did and others not, else the highest.
-    Returns: 0 if none failed, `SOME_FAILED` if some did and others not, else the highest.
     """
     codes = list(codes)
     failed = [code for code in codes if code]

@@ -14,7 +14,6 @@ from medmm.domain.errors import EXIT_CODES, IntegrityError
 from medmm.doors.session import add_row, new_table, out, plain, session, write_json
 from medmm.presentation.fhir_audit_event import AuditSource, audit_events
 
-TIMES = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d%z"]
 audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
 DIGEST = re.compile(r"[0-9a-f]{64}")
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
@@ -130,14 +129,26 @@ def log(
         out().print(table)
 
 
+def _time(words: str) -> datetime:
+    """Read a time that says its zone. Raises: BadParameter if it is none."""
+    try:
+        found = datetime.fromisoformat(words)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise typer.BadParameter(f"{words!r} is no time with its zone, as 2026-01-31T00:00+01:00")
+    return found
+
+
 @audit_app.command("export")
 def export(
     context: typer.Context,
     since: Annotated[
-        datetime | None, typer.Option(formats=TIMES, help="Events from this time on.")
+        datetime | None,
+        typer.Option(parser=_time, metavar="TIME", help="Events from this time on."),
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=TIMES, help="Events before this time.")
+        datetime | None, typer.Option(parser=_time, metavar="TIME", help="Events before this time.")
     ] = None,
     after: Annotated[
         int, typer.Option(help="Events that follow the entry of this number.", min=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Collection
@@ -55,7 +56,7 @@ class FileTaker:
         Raises: LeftOutError or InputError if it goes to no study; NoRoomError if the disk is full;
             OSError if it can't be read.
         """
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = _opened(path)
         with os.fdopen(descriptor, "rb") as file, ExitStack() as dropping:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise LeftOutError("no regular file")
@@ -104,6 +105,16 @@ class FileTaker:
         if not arrived:
             raise LeftOutError("a zip archive without an image that is read here")
         return arrived, left
+
+
+def _opened(path: Path) -> int:
+    """Open a file. Raises: LeftOutError if it is a link; OSError if it can't be read."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise LeftOutError("a link, which is not followed") from error
+        raise
 
 
 def _directory(path: Path) -> Taken:

@@ -109,6 +109,7 @@ class FolderWatch:
         self._done = Remembered(spool.folder / f"{name}.seen")
         self._list = spool.folder / f"{name}.left.jsonl"
         self._told: set[str] = set()  # what is wrong now, told once
+        self._unread: set[Path] = set()  # files that can't be read now, each told once
         self._began_s: float | None = None
         self.caught_up = threading.Event()
 
@@ -141,6 +142,7 @@ class FolderWatch:
             if self._clock() - look.since_s >= wait:
                 taken += self._deal_with(path, look, mark)
         self._looks = found
+        self._unread &= found.keys()
         if not self._troubled("unreachable"):
             self._done.keep_only(marks)
         if began_s - self._began_s >= self.source.settle_seconds:
@@ -183,7 +185,8 @@ class FolderWatch:
         try:
             taken = self._taker.take(path, look.size_bytes, look.time_ns)
         except (LeftOutError, InputError) as error:
-            self._leave(path, error.problem if isinstance(error, InputError) else str(error))
+            why = error.problem if isinstance(error, InputError) else str(error)
+            self._list_and_tell("left", path, why)
             self._done.add(mark)
             return 0
         except NoRoomError:
@@ -192,14 +195,17 @@ class FolderWatch:
         except FileNotFoundError:
             return 0
         except OSError as error:
-            self._trouble("not-read", type(error).__name__)
+            if path not in self._unread:
+                self._unread.add(path)
+                self._list_and_tell("not-read", path, type(error).__name__)
             return 0
+        self._unread.discard(path)
         if taken is None:  # it is still being written
             return 0
         self._well("not-kept")
-        self._well("not-read")
         if taken.others:
-            self._leave(path, f"other objects came under the UIDs of {taken.others} files in it")
+            why = f"other objects came under the UIDs of {taken.others} files in it"
+            self._list_and_tell("left", path, why)
         if self.source.afterwards == "remove" and taken.whole:
             self._remove(path)
         self._done.add(mark)
@@ -214,12 +220,12 @@ class FolderWatch:
         else:
             self._well("not-removed")
 
-    def _leave(self, path: Path, why: str) -> None:
-        """Say once that a file is left; its name stands in a list of this user alone."""
+    def _list_and_tell(self, event: str, path: Path, why: str) -> None:
+        """Tell of a file whose name, perhaps a patient's, stands in a list of this user alone."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
         with open(self._list, "a", encoding="ascii", opener=_private) as file:
             file.write(json.dumps({"at": at, "file": str(path), "why": why}) + "\n")
-        self._tell("left", source=self.name, why=why, listed_in=str(self._list))
+        self._tell(event, source=self.name, why=why, listed_in=str(self._list))
 
     def _trouble(self, word: str, why: str) -> None:
         if word not in self._told:

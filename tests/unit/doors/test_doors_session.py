@@ -221,3 +221,14 @@ def test_progress_of_a_first_opening_is_shown_if_there_is_any(
             progress(done, 3)
     told = capsys.readouterr()
     assert (told.out, "cases of an earlier release" in told.err) == ("", True)
+
+
+def test_a_time_of_the_audit_export_says_its_zone() -> None:
+    from typer.testing import CliRunner
+
+    from medmm.doors.cli import app
+
+    for words in ("2026-01-31", "2026-01-31T00:00", "yesterday"):
+        refused = CliRunner().invoke(app, ["audit", "export", "--since", words])
+        assert refused.exit_code == 2
+        assert "with its zone" in " ".join(refused.output.split())

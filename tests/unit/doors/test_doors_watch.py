@@ -129,8 +129,10 @@ def test_what_is_no_image_is_left_and_said_once_with_a_list(watched: Watched) ->
     watched.start()
     assert watched.looks(3) == 0
     why = ["it is of a class that is not read here", "the file is empty", "no DICOM file"]
-    assert sorted(set(watched.left())) == sorted([*why, "no regular file"])
-    assert len(watched.left()) == 4
+    assert sorted(watched.left()) == sorted(
+        [*why, "no regular file", "a link, which is not followed"]
+    )
+    assert not events(watched.told, "not-read")
     assert "ZZTEST" not in json.dumps(watched.told)
     listed = Path(events(watched.told, "left")[0]["listed_in"])
     assert "ZZTEST" in listed.read_text()
@@ -201,6 +203,28 @@ def test_a_file_that_may_not_be_read_is_tried_again(watched: Watched) -> None:
     watched.looks(3)
     assert len(events(watched.told, "not-read")) == 1
     film.chmod(0o600)
+    assert watched.looks(1) == 1
+
+
+def test_a_file_that_may_not_be_read_is_said_once_whatever_else_comes(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, opens = film_file(watched.root, "ZZTEST.dcm", SOPInstanceUID="1.2.3.9"), taking._opened
+
+    def opened(path: Path) -> int:
+        if path == closed:
+            raise PermissionError
+        return opens(path)
+
+    monkeypatch.setattr(taking, "_opened", opened)
+    for number in range(3):
+        film_file(watched.root, f"{number}.dcm", SOPInstanceUID=f"1.2.3.{number + 10}")
+        watched.looks(2)
+    (said,) = events(watched.told, "not-read")
+    assert said["why"] == "PermissionError"
+    assert "ZZTEST" not in json.dumps(watched.told)
+    assert "ZZTEST.dcm" in Path(said["listed_in"]).read_text()
+    monkeypatch.undo()
     assert watched.looks(1) == 1
 
 
