@@ -46,7 +46,10 @@ sources:
         ("a: {kind: dicom, host: x, title: P}", "needs tls"),
         ("a: {kind: dicom, host: x, title: 'A\\B'}", "no AE title"),
         ("a: {kind: dicom, host: x, title: P, tls: {key: k.pem}}", "a key its certificate"),
-        ("a: {kind: dicomweb, url: 'https://a.example/x', hosts: [b.example]}", "not among `hosts`"),
+        (
+            "a: {kind: dicomweb, url: 'https://a.example/x', hosts: [b.example]}",
+            "not among `hosts`",
+        ),
         ("a: {kind: dicomweb, url: 'https://a.example/x', user: u}", "go together"),
         (
             "a: {kind: dicomweb, url: 'https://a.example/x', user: u, password_file: p, token_file: t}",
