@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from medmm.config.receivers import MB, BackendServicesEntry, FhirServerEntry
+from medmm.config.receivers import MB, BackendServicesEntry, FhirServerEntry, Seconds
 from medmm.domain.record_source import READ_SCOPE, RecordSource
 
 Wait = Annotated[float, Field(ge=0, le=3600)]
@@ -23,6 +23,8 @@ class RecordServerEntry(FhirServerEntry):
 
     Attributes:
         smart: signs in by a key of medmm's own.
+        timeout_s: for one question and all of its answer; a study waits so long for a server that
+            takes its connection and says nothing.
         wait_s: how long a study waits for a server that is away or asks to wait.
         wait_for_patient_s: how long for a patient whom the server does not know yet.
         longest_s: how long for all that the server has of a patient.
@@ -33,6 +35,7 @@ class RecordServerEntry(FhirServerEntry):
     kind: Literal["fhir"] = "fhir"
     smart: ReadingServicesEntry | None = None
     answer_bytes: int = Field(default=16 * MB, ge=1024, le=64 * MB)
+    timeout_s: Seconds = 20
     wait_s: Wait = 20
     wait_for_patient_s: Wait = 0
     longest_s: Wait = 120

@@ -330,6 +330,7 @@ def test_the_settings_ask_to_read_alone() -> None:
     )
     found = entry.source()
     assert found.wait_s == 5
+    assert found.server.total_s == 20, "a silent server holds a study up no longer"
     assert found.server.sign_in is not None
     assert found.server.sign_in.scope == READ_SCOPE  # type: ignore[union-attr]
 
