@@ -17,8 +17,7 @@ from medmm.domain.priority import Priority
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, Decision, Edit, Impression, Reject
 from medmm.domain.roles import may
-from medmm.domain.shown import Shown
-from medmm.doors.http.calling import Call, Caller, CaseId, IfMatch, JsonAlone, Key
+from medmm.doors.http.calling import Caller, CaseId, IfMatch, JsonAlone, Key
 from medmm.doors.http.json_answer import JsonAnswer
 from medmm.doors.http.problems import refusals
 
@@ -172,7 +171,8 @@ class ReasonBody(Body):
     reason: Line
 
 
-Do = Callable[[Call, str, Any, Shown | None, str | None], object]
+# Takes the body and, by their names, who asks, under which key, and what was seen
+Do = Callable[[Assistant, str, Any, dict[str, Any]], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +203,8 @@ ACTS = (
         verb="claim",
         body=ClaimBody,
         binds=False,
-        do=lambda call, case_id, body, shown, key: call.assistant.claim(
-            case_id, minutes=body.minutes, since=body.since, by=call.by, key=key
+        do=lambda assistant, case_id, body, how: assistant.claim(
+            case_id, minutes=body.minutes, since=body.since, **how
         ),
     ),
     Act(
@@ -212,8 +212,8 @@ ACTS = (
         verb="unclaim",
         body=UnclaimBody,
         binds=False,
-        do=lambda call, case_id, body, shown, key: call.assistant.unclaim(
-            case_id, since=body.since, by=call.by, key=key
+        do=lambda assistant, case_id, body, how: assistant.unclaim(
+            case_id, since=body.since, **how
         ),
     ),
     Act(
@@ -221,8 +221,8 @@ ACTS = (
         verb="prioritise",
         body=PriorityBody,
         binds=False,
-        do=lambda call, case_id, body, shown, key: call.assistant.prioritise(
-            case_id, body.priority, reason=body.reason, by=call.by, key=key
+        do=lambda assistant, case_id, body, how: assistant.prioritise(
+            case_id, body.priority, reason=body.reason, **how
         ),
     ),
     Act(
@@ -230,83 +230,70 @@ ACTS = (
         verb="record_first_read",
         body=FirstReadBody,
         binds=False,
-        do=lambda call, case_id, body, shown, key: call.assistant.record_first_read(
+        do=lambda assistant, case_id, body, how: assistant.record_first_read(
             case_id,
             text=body.text,
             findings=_nouns(body.findings),
             nothing_suspected=body.nothing_suspected,
-            by=call.by,
-            key=key,
+            **how,
         ),
     ),
     Act(
         place="decisions",
         verb="decide",
         body=DecideBody,
-        do=lambda call, case_id, body, shown, key: call.assistant.decide(
-            case_id, _nouns(body.decisions), shown=shown, by=call.by, key=key
+        do=lambda assistant, case_id, body, how: assistant.decide(
+            case_id, _nouns(body.decisions), **how
         ),
     ),
     Act(
         place="accept-passing",
         verb="accept_passing",
         body=Nothing,
-        do=lambda call, case_id, body, shown, key: call.assistant.accept_passing(
-            case_id, shown=shown, by=call.by, key=key
-        ),
+        do=lambda assistant, case_id, body, how: assistant.accept_passing(case_id, **how),
     ),
     Act(
         place="undo",
         verb="undo",
         body=Nothing,
-        do=lambda call, case_id, body, shown, key: call.assistant.undo(
-            case_id, shown=shown, by=call.by, key=key
-        ),
+        do=lambda assistant, case_id, body, how: assistant.undo(case_id, **how),
     ),
     Act(
         place="communication",
         verb="communicate",
         body=CommunicationBody,
-        do=lambda call, case_id, body, shown, key: call.assistant.communicate(
+        do=lambda assistant, case_id, body, how: assistant.communicate(
             case_id,
             to=body.to,
             how=body.how,
             read_back=body.read_back,
-            shown=shown,
-            by=call.by,
-            key=key,
+            **how,
         ),
     ),
     Act(
         place="proposal",
         verb="propose",
         body=Nothing,
-        do=lambda call, case_id, body, shown, key: call.assistant.propose(
-            case_id, shown=shown, by=call.by, key=key
-        ),
+        do=lambda assistant, case_id, body, how: assistant.propose(case_id, **how),
     ),
     Act(
         place="signature",
         verb="sign",
         body=Nothing,
         bound=True,
-        do=lambda call, case_id, body, shown, key: call.assistant.sign(
-            case_id, shown=shown, by=call.by, key=key
-        ),
+        do=lambda assistant, case_id, body, how: assistant.sign(case_id, **how),
     ),
     Act(
         place="amendment",
         verb="amend",
         body=AmendBody,
         bound=True,
-        do=lambda call, case_id, body, shown, key: call.assistant.amend(
+        do=lambda assistant, case_id, body, how: assistant.amend(
             case_id,
             _nouns(body.decisions),
             reason=body.reason,
             correction=body.correction,
-            shown=shown,
-            by=call.by,
-            key=key,
+            **how,
         ),
     ),
     Act(
@@ -314,8 +301,8 @@ ACTS = (
         verb="addendum",
         body=AddendumBody,
         bound=True,
-        do=lambda call, case_id, body, shown, key: call.assistant.addendum(
-            case_id, body.text, reason=body.reason, shown=shown, by=call.by, key=key
+        do=lambda assistant, case_id, body, how: assistant.addendum(
+            case_id, body.text, reason=body.reason, **how
         ),
     ),
     Act(
@@ -323,8 +310,8 @@ ACTS = (
         verb="withdraw",
         body=ReasonBody,
         bound=True,
-        do=lambda call, case_id, body, shown, key: call.assistant.withdraw(
-            case_id, reason=body.reason, shown=shown, by=call.by, key=key
+        do=lambda assistant, case_id, body, how: assistant.withdraw(
+            case_id, reason=body.reason, **how
         ),
     ),
 )
@@ -357,10 +344,12 @@ def _handler(act: Act) -> Callable[..., Response]:
     ) -> Response:
         needed = act.bound and may(act.verb, call.by)  # who may not is refused by the verb
         shown = call.seen(case_id, tag, needed=needed)
-        return JsonAnswer(to_json(act.do(call, case_id, body, shown, call.key(key))))
+        how = {"by": call.by, "key": call.key(key), "shown": shown}
+        return JsonAnswer(to_json(act.do(call.assistant, case_id, body, how)))
 
     def free(call: Caller, case_id: CaseId, body: Any, key: Key = None) -> Response:
-        return JsonAnswer(to_json(act.do(call, case_id, body, None, call.key(key))))
+        how = {"by": call.by, "key": call.key(key)}
+        return JsonAnswer(to_json(act.do(call.assistant, case_id, body, how)))
 
     made = bound if act.binds else free
     made.__annotations__["body"] = act.body

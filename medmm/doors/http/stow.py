@@ -15,9 +15,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from pydicom.filereader import read_dataset
 from pydicom.uid import UID
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.concurrency import run_in_threadpool
+from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
 from medmm.domain.errors import InputError
@@ -29,6 +27,7 @@ from medmm.doors.dicom.spool import OtherContentError, Sender, Spool
 from medmm.doors.http.app import STUDIES
 from medmm.doors.http.calling import Caller
 from medmm.doors.http.json_answer import JsonAnswer
+from medmm.doors.http.parts import Header, Parts, written
 from medmm.doors.http.problems import refusals
 from medmm.doors.telling import Tell
 
@@ -36,7 +35,6 @@ TITLE = "STOW-RS"  # in the place of an AE title
 RELATED, DICOM, DICOM_JSON = "multipart/related", "application/dicom", "application/dicom+json"
 OF_ANOTHER_STUDY = 0xA900  # PS3.18 I.2.2: data set does not match
 MOST_META_BYTES = 65_536
-WRITTEN_BYTES = 1 << 20
 # (0002,0000), UL, 4 bytes: the length of the file meta information, which stands first
 GROUP_LENGTH, META_BEGINS = b"\x02\x00\x00\x00UL\x04\x00", 144
 StudyUid = Annotated[str, Path(pattern=r"^[0-9.]{1,64}$", description="Study Instance UID")]
@@ -104,7 +102,7 @@ def _command(meta: bytes) -> Command | None:
         return None
 
 
-class Store:
+class Store(Parts):
     """The parts of one request, each kept as it has come."""
 
     def __init__(
@@ -115,71 +113,27 @@ class Store:
         boundary: bytes,
         study_uid: str | None,
     ) -> None:
+        super().__init__(boundary, _damaged())
         self._spool, self._wanted, self._sender = spool, wanted, sender
         self._study_uid = study_uid
         self.stored: list[Stored] = []
         self._instance: Instance | None = None
-        self._name, self._value, self._kind, self._ended = b"", b"", b"", False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begun,
-                "on_header_begin": self._header,
-                "on_header_field": self._field,
-                "on_header_value": self._valued,
-                "on_header_end": self._header_ended,
-                "on_headers_finished": self._opened,
-                "on_part_data": self._data,
-                "on_part_end": self._whole,
-                "on_end": self._finished,
-            },
-        )
 
-    def write(self, data: bytes) -> None:
-        """Parse what came. Raises: InputError if it is no such request."""
-        try:
-            self._parser.write(data)
-        except FormParserError as error:
-            raise _damaged() from error
-
-    def finish(self) -> None:
-        """See that the request has ended. Raises: InputError if it has not."""
-        if not self._ended:
-            raise _damaged()
-
-    def close(self) -> None:
-        """Remove an instance that has not come whole."""
-        if self._instance is not None:
-            self._instance.close()
-
-    def _begun(self) -> None:
-        self._kind = b""
-
-    def _header(self) -> None:
-        self._name, self._value = b"", b""
-
-    def _field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _valued(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_ended(self) -> None:
-        if self._name.lower() == b"content-type":
-            self._kind = parse_options_header(self._value)[0]
-
-    def _opened(self) -> None:
-        if self._kind != DICOM.encode():
+    def opened(self, headers: dict[bytes, Header]) -> None:
+        """Begin an instance. Raises: InputError for a part of another kind."""
+        if headers.get(b"content-type", (b"", {}))[0] != DICOM.encode():
             raise InputError(
                 "a part of another kind", remedy=f"send each as {DICOM}", content_type=""
             )
         self._instance = Instance(self._spool)
 
-    def _data(self, data: bytes, start: int, end: int) -> None:
+    def came(self, data: bytes) -> None:
+        """Write a piece of the instance."""
         if self._instance is not None:
-            self._instance.write(data[start:end])
+            self._instance.write(data)
 
-    def _whole(self) -> None:
+    def closed(self) -> None:
+        """Keep the instance, or put it aside."""
         if self._instance is not None:
             instance, self._instance = self._instance, None
             try:
@@ -187,8 +141,10 @@ class Store:
             finally:
                 instance.close()
 
-    def _finished(self) -> None:
-        self._ended = True
+    def close(self) -> None:
+        """Remove an instance that has not come whole."""
+        if self._instance is not None:
+            self._instance.close()
 
     def _kept(self, instance: Instance) -> Stored:
         """Flush an instance and move it to its study, or put it aside as the listener does."""
@@ -277,19 +233,9 @@ async def _received(
     boundary: bytes,
     study_uid: str | None,
 ) -> list[Stored]:
+    store = Store(spool, wanted, sender, boundary, study_uid)
     try:
-        store = Store(spool, wanted, sender, boundary, study_uid)
-    except FormParserError as error:
-        raise _damaged() from error
-    try:
-        held = bytearray()
-        async for chunk in request.stream():
-            held += chunk
-            if len(held) >= WRITTEN_BYTES:
-                await run_in_threadpool(store.write, bytes(held))
-                held = bytearray()
-        await run_in_threadpool(store.write, bytes(held))
-        store.finish()
+        await written(request, store)
     finally:
         store.close()
     return store.stored

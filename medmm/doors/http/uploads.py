@@ -9,8 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -20,11 +19,11 @@ from medmm.domain.roles import require
 from medmm.domain.study import NotEvaluable
 from medmm.doors.http.calling import Call, Caller, Key
 from medmm.doors.http.json_answer import JsonAnswer
+from medmm.doors.http.parts import Header, Parts, written
 from medmm.doors.http.problems import refusals
 from medmm.web.uploads import IMAGES, RECORD, Spool, Upload, Uploads
 
 DICOM, ZIP, FORM = "application/dicom", "application/zip", "multipart/form-data"
-WRITTEN_BYTES = 1 << 20  # at a time
 UPLOADS = "/cases"
 ROUND_A_FILE = 1 << 20  # bytes of a form beside its files
 CLOSED = 400  # nobody is there to be told
@@ -67,78 +66,32 @@ class OneFile:
         self._spool.end()
 
 
-class Form:
-    """Takes the parts of a form: `images`, any number of files or archives; and `record`.
-
-    Raises: InputError from each method for what is no such form.
-    """
+class Form(Parts):
+    """Takes the parts of a form: `images`, any number of files or archives; and `record`."""
 
     def __init__(self, upload: Upload, boundary: bytes) -> None:
+        super().__init__(boundary, _no_form())
         self._upload = upload
         self._spool: Spool | None = None
-        self._name, self._value, self._part, self._ended = b"", b"", "", False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begun,
-                "on_header_begin": self._header,
-                "on_header_field": self._field,
-                "on_header_value": self._valued,
-                "on_header_end": self._header_ended,
-                "on_headers_finished": self._opened,
-                "on_part_data": self._data,
-                "on_part_end": self._kept,
-                "on_end": self._whole,
-            },
-        )
 
-    def write(self, data: bytes) -> None:
-        """Parse what came, and write files as they come."""
-        try:
-            self._parser.write(data)
-        except FormParserError as error:
-            raise _no_form() from error
-
-    def finish(self) -> None:
-        """See that the form has ended."""
-        if not self._ended:
-            raise _no_form()
-
-    def close(self) -> None:
-        """Remove what was not kept."""
-        if self._spool is not None:
-            self._spool.end()
-
-    def _begun(self) -> None:
-        self._part = ""
-
-    def _header(self) -> None:
-        self._name, self._value = b"", b""
-
-    def _field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _valued(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_ended(self) -> None:
-        if self._name.lower() == b"content-disposition":
-            _, said = parse_options_header(self._value)
-            self._part = said.get(b"name", b"").decode("ascii", "replace")
-
-    def _opened(self) -> None:
-        if self._part not in (IMAGES, RECORD):
+    def opened(self, headers: dict[bytes, Header]) -> None:
+        """Begin the file that a part is. Raises: InputError for a part of another name."""
+        _, said = headers.get(b"content-disposition", (b"", {}))
+        part = said.get(b"name", b"").decode("ascii", "replace")
+        if part not in (IMAGES, RECORD):
             raise InputError(
                 "a part of the form that is not known",
                 remedy=f"name each file {IMAGES}, and a FHIR Bundle {RECORD}",
             )
-        self._spool = self._upload.receive(self._part, None, 0)
+        self._spool = self._upload.receive(part, None, 0)
 
-    def _data(self, data: bytes, start: int, end: int) -> None:
+    def came(self, data: bytes) -> None:
+        """Write a piece of the file."""
         if self._spool is not None:
-            self._spool.write(data[start:end])
+            self._spool.write(data)
 
-    def _kept(self) -> None:
+    def closed(self) -> None:
+        """Keep the file as whole."""
         if self._spool is not None:
             spool, self._spool = self._spool, None
             try:
@@ -146,8 +99,10 @@ class Form:
             finally:
                 spool.end()
 
-    def _whole(self) -> None:
-        self._ended = True
+    def close(self) -> None:
+        """Remove what was not kept."""
+        if self._spool is not None:
+            self._spool.end()
 
 
 def _no_form() -> InputError:
@@ -158,10 +113,7 @@ def _taken(request: Request, upload: Upload) -> OneFile | Form:
     """Choose how a body is taken by its kind. Raises: InputError for another kind."""
     kind, said = parse_options_header(request.headers.get("content-type"))
     if kind == FORM.encode() and said.get(b"boundary"):
-        try:
-            return Form(upload, said[b"boundary"])
-        except FormParserError as error:
-            raise _no_form() from error
+        return Form(upload, said[b"boundary"])
     if kind.decode("ascii", "replace") in (DICOM, ZIP):
         return OneFile(upload)
     raise InputError(
@@ -208,15 +160,7 @@ async def _received(request: Request, upload: Upload) -> None:
     with ExitStack() as stack:
         taken = await run_in_threadpool(_taken, request, upload)
         stack.callback(taken.close)
-        held = bytearray()
-        async for chunk in request.stream():
-            held += chunk
-            if len(held) >= WRITTEN_BYTES:
-                await run_in_threadpool(taken.write, bytes(held))
-                held = bytearray()
-        if held:
-            await run_in_threadpool(taken.write, bytes(held))
-        await run_in_threadpool(taken.finish)
+        await written(request, taken)
 
 
 def _admitted(call: Call, upload: Upload, key: str | None) -> Response:
