@@ -19,7 +19,6 @@ from medmm.acceptance.labels import COLUMNS, REQUIRED
 from medmm.acceptance.metrics import share
 from medmm.acceptance.promises import ALARM_BURDEN, least_studies, upper
 from medmm.config import (
-    CriticalEntry,
     DestinationEntry,
     DicomEntry,
     DictationEntry,
@@ -111,71 +110,13 @@ def configuration_md() -> str:
     comments = _comments((configs_dir() / "local.yaml").read_text(encoding="utf-8"))
     rows = []
     for name, field in Settings.model_fields.items():
-        nested = isinstance(
-            field.default,
-            CriticalEntry
-            | DicomEntry
-            | DictationEntry
-            | Hl7Entry
-            | IdentifierEntry
-            | ListenEntry
-            | OrdersEntry
-            | ServeEntry
-            | ServerEntry
-            | SignInEntry
-            | StoreEntry,
-        )
+        nested = isinstance(field.default, BaseModel)
         default = "unset" if field.default is None or nested else f"`{field.default}`"
         rows.append([f"`{name}`", default, f"`MEDMM_{name.upper()}`", comments.get(name, "")])
     readers = table(
         ["key of a reader", "required"],
         [[f"`{n}`", "yes" if f.is_required() else ""] for n, f in ReaderEntry.model_fields.items()],
     )
-    identifiers = [
-        [
-            f"`{n}`",
-            "unset" if f.default is None else f"`{f.default}`",
-            f"`MEDMM_IDENTIFIERS__{n.upper()}`",
-        ]
-        for n, f in IdentifierEntry.model_fields.items()
-    ]
-    store = [["`url`", "unset", "`MEDMM_STORE__URL`"]]
-    server = [
-        [
-            f"`{n}`",
-            "unset" if f.default is None else f"`{f.default}`",
-            f"`MEDMM_SERVER__{n.upper()}`",
-        ]
-        for n, f in ServerEntry.model_fields.items()
-    ]
-    sign_in = [
-        [
-            f"`{n}`",
-            "unset" if f.default is None else f"`{f.default}`",
-            f"`MEDMM_SIGN_IN__{n.upper()}`",
-        ]
-        for n, f in SignInEntry.model_fields.items()
-    ]
-    dicom = [
-        [
-            f"`{n}`",
-            "unset" if f.default is None else f"`{f.default}`",
-            f"`MEDMM_DICOM__{n.upper()}`",
-        ]
-        for n, f in DicomEntry.model_fields.items()
-    ]
-    hl7 = [
-        [f"`{n}`", "unset" if f.default is None else f"`{f.default}`", f"`MEDMM_HL7__{n.upper()}`"]
-        for n, f in Hl7Entry.model_fields.items()
-    ]
-    dictation = [
-        [
-            f"`{n}`",
-            "unset" if f.default is None else f"`{f.default}`",
-            f"`MEDMM_DICTATION__{n.upper()}`",
-        ]
-        for n, f in DictationEntry.model_fields.items()
-    ]
     destinations = [
         [f"`{n}`", kind, "required" if f.is_required() else f"`{_settled(f.default)}`"]
         for kind, model in {"all": DestinationEntry, **KINDS}.items()
@@ -187,30 +128,6 @@ def configuration_md() -> str:
         for n, f in RecordServerEntry.model_fields.items()
         if n != "kind"
     ]
-    listen = [
-        [
-            f"`{n}`",
-            "unset" if f.default is None else f"`{_plain(f.default)}`",
-            f"`MEDMM_LISTEN__{n.upper()}`",
-        ]
-        for n, f in ListenEntry.model_fields.items()
-    ]
-    orders = [
-        [
-            f"`{n}`",
-            "unset" if f.default is None else f"`{_plain(f.default)}`",
-            f"`MEDMM_ORDERS__{n.upper()}`",
-        ]
-        for n, f in OrdersEntry.model_fields.items()
-    ]
-    serve = [
-        [
-            f"`{n}`",
-            "unset" if f.default is None else f"`{_plain(f.default)}`",
-            f"`MEDMM_SERVE__{n.upper()}`",
-        ]
-        for n, f in ServeEntry.model_fields.items()
-    ]
     return (
         MADE
         + "# Configuration\n\nOne YAML file (`--config`, else `$MEDMM_CONFIG`, else the `local.yaml` that ships) and the "
@@ -219,7 +136,9 @@ def configuration_md() -> str:
         + "\n"
         + readers
         + "\n"
-        + table(["key of `identifiers`", "default", "variable"], identifiers)
+        + table(
+            ["key of `identifiers`", "default", "variable"], _keys("identifiers", IdentifierEntry)
+        )
         + "\n"
         + table(
             [
@@ -227,27 +146,40 @@ def configuration_md() -> str:
                 "default",
                 "variable",
             ],
-            dicom,
+            _keys("dicom", DicomEntry),
         )
         + "\n"
         + table(
             ["key of `hl7` ([conformance](conformance.md#hl7-v2-reports))", "default", "variable"],
-            hl7,
+            _keys("hl7", Hl7Entry),
         )
         + "\n"
-        + table(["key of `store`", "default", "variable"], store)
-        + "\n"
-        + table(["key of `server` ([writers](writers.md))", "default", "variable"], server)
-        + "\n"
-        + table(["key of `sign_in` ([sign-in](sign-in.md))", "default", "variable"], sign_in)
+        + table(["key of `store`", "default", "variable"], _keys("store", StoreEntry))
         + "\n"
         + table(
-            ["key of `dictation` ([dictation](dictation.md))", "default", "variable"], dictation
+            ["key of `server` ([writers](writers.md))", "default", "variable"],
+            _keys("server", ServerEntry),
         )
         + "\n"
-        + table(["key of `listen` ([listening](listening.md))", "default", "variable"], listen)
+        + table(
+            ["key of `sign_in` ([sign-in](sign-in.md))", "default", "variable"],
+            _keys("sign_in", SignInEntry),
+        )
         + "\n"
-        + table(["key of `orders` ([orders](orders.md))", "default", "variable"], orders)
+        + table(
+            ["key of `dictation` ([dictation](dictation.md))", "default", "variable"],
+            _keys("dictation", DictationEntry),
+        )
+        + "\n"
+        + table(
+            ["key of `listen` ([listening](listening.md))", "default", "variable"],
+            _keys("listen", ListenEntry),
+        )
+        + "\n"
+        + table(
+            ["key of `orders` ([orders](orders.md))", "default", "variable"],
+            _keys("orders", OrdersEntry),
+        )
         + "\n"
         + table(
             ["key of a destination ([delivering](delivering.md))", "of kind", "default"],
@@ -259,8 +191,23 @@ def configuration_md() -> str:
             record_server,
         )
         + "\n"
-        + table(["key of `serve` ([HTTP API](http-api.md))", "default", "variable"], serve)
+        + table(
+            ["key of `serve` ([HTTP API](http-api.md))", "default", "variable"],
+            _keys("serve", ServeEntry),
+        )
     )
+
+
+def _keys(setting: str, entry: type[BaseModel]) -> list[list[str]]:
+    """The keys of a setting that is an entry, with their defaults and variables."""
+    return [
+        [
+            f"`{name}`",
+            "unset" if field.default is None else f"`{_plain(field.default)}`",
+            f"`MEDMM_{setting.upper()}__{name.upper()}`",
+        ]
+        for name, field in entry.model_fields.items()
+    ]
 
 
 def _plain(value: Any) -> Any:
