@@ -27,7 +27,7 @@ def written(folder: Path, text: str) -> Path:
 def test_what_the_settings_say_of_destinations(tmp_path: Path) -> None:
     text = """
 destinations:
-  - {name: archive, kind: folder, path: /srv/reports, forms: [text, sr]}
+  - {name: archive, kind: folder, path: /var/lib/reports, forms: [text, sr]}
   - name: ehr
     kind: mllp
     host: 192.0.2.30
@@ -41,7 +41,7 @@ destinations:
 """
     archive, ehr = load_settings(written(tmp_path, text)).destinations
     assert isinstance(archive, FolderEntry)
-    assert archive.path == Path("/srv/reports")
+    assert archive.path == Path("/var/lib/reports")
     assert isinstance(ehr, MllpEntry)
     assert ehr.forms == ("oru",)
     assert (ehr.modalities, ehr.findings) == ((Modality.RADIOGRAPH,), ("Pneumothorax",))
