@@ -22,7 +22,6 @@ CONFIRM = (
     "without the record"
 )
 NEARLY = 0.8  # similarity of two spellings of one name
-NEAR_WORDS = "differ slightly, or only one of them says anything, in"
 NO_SHARED_ID = "image and record share no patient ID"
 QUESTIONS = {
     "patient_id": "the patient ID differs in padding, case or separators",
@@ -267,7 +266,11 @@ def joined(match: IdentityMatch, confirmed_by: Reader | None = None) -> Notice |
         )
     near = match.verdict is MatchVerdict.NEAR
     return (
-        Notice(code="identity-near", text=f"image and record {NEAR_WORDS} {fields}")
+        Notice(
+            code="identity-near",
+            text="image and record differ slightly, or only one of them says anything, "
+            f"in {fields}",
+        )
         if near
         else None
     )

@@ -8,12 +8,7 @@ from dataclasses import dataclass, replace
 from medmm import records
 from medmm.domain.codec import to_json
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.identity_match import (
-    NEAR_WORDS,
-    IdentityMatch,
-    MatchVerdict,
-    compare_identities,
-)
+from medmm.domain.identity_match import IdentityMatch, MatchVerdict, compare_identities
 from medmm.domain.imaging_order import OrderRequest, StudyOrder
 from medmm.domain.priority import AS_ORDERED, CasePriority, Priority, most_urgent
 from medmm.domain.record import ClinicalContext
@@ -185,7 +180,8 @@ def _not_joined(matches: Iterable[IdentityMatch]) -> Iterator[Notice]:
 
 def _near(fields: set[str]) -> Iterator[Notice]:
     if fields:
-        text = f"Image and order {NEAR_WORDS} {', '.join(sorted(fields))}."
+        names = ", ".join(sorted(fields))
+        text = f"Image and order differ slightly, or only one of them says anything, in {names}."
         yield Notice(code="order-identity-near", text=text)
 
 
