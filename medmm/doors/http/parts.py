@@ -1,4 +1,4 @@
-"""A body taken as it comes: on to disk a piece at a time, and cut into parts if it has some.
+"""A body taken as it comes: on to disk by pieces, and cut into its parts.
 
 Source: RFC 2046 5.1 (multipart), RFC 7578 (form-data).
 """
