@@ -52,6 +52,7 @@ class Rules(_Row):
     """Numbers that decide what is said."""
 
     observation_days: Days
+    order_days: Days
 
 
 class FindingPhrases(_Row):

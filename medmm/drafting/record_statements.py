@@ -31,19 +31,21 @@ def record_sentences(context: ClinicalContext, body_part: str) -> Iterator[Sente
     its kind, not too old, and out of the range that its source gives, or marked as doubtful.
     """
     facts = [f for f in context.facts if f.status is not FactStatus.ENTERED_IN_ERROR]
-    yield from (_order(f) for f in stated_orders(facts))
+    yield from (_order(f) for f in stated_orders(facts, context.as_of))
     yield from _demographics(facts)
     yield from (_condition(f) for f in stated_conditions(facts, body_part))
     yield from (_procedure(f) for f in stated_procedures(facts, body_part))
     yield from (_observation(f) for f in stated_observations(facts, body_part, context.as_of))
 
 
-def stated_orders(facts: Iterable[Fact]) -> list[Fact]:
-    """Return the newest active orders.
+def stated_orders(facts: Iterable[Fact], as_of: datetime | None) -> list[Fact]:
+    """Return the newest active orders that are not too old.
 
     The record doesn't say which of them led to this study.
     """
-    orders = [f for f in facts if f.kind is FactKind.ORDER and f.status is FactStatus.ACTIVE]
+    oldest = as_of.toordinal() - phrases().rules.order_days.value if as_of else 0
+    active = [f for f in facts if f.kind is FactKind.ORDER and f.status is FactStatus.ACTIVE]
+    orders = [f for f in active if f.when is None or _day(f) >= oldest]
     return sorted(orders, key=lambda f: (-_day(f), f.label, f.id))[: phrases().record.limits.order]
 
 

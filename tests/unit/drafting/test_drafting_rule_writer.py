@@ -389,16 +389,24 @@ def test_the_reason_of_the_order_age_and_sex_come_first() -> None:
 
 
 def test_orders_are_the_two_newest_active_ones_with_their_reason() -> None:
-    def order(label: str, year: int, **changes: Any) -> Fact:
-        return make_fact(FactKind.ORDER, label, when=date(year, 1, 1), **changes)
+    def order(label: str, month: int, **changes: Any) -> Fact:
+        return make_fact(FactKind.ORDER, label, when=date(2025, month, 1), **changes)
 
-    revoked = order("Ward round", 2025, status=FactStatus.INACTIVE)
-    assert recorded(
-        order("One", 2020), order("Two", 2021, value="Fall"), revoked, order("Three", 2022)
-    ) == [
+    revoked = order("Ward round", 12, status=FactStatus.INACTIVE)
+    assert recorded(order("One", 2), order("Two", 3, value="Fall"), revoked, order("Three", 4)) == [
         'Ordered: "Three".',
         'Ordered: "Two", for "Fall".',
     ]
+
+
+def test_an_order_that_nobody_closed_is_not_this_study_s_for_ever() -> None:
+    """The record may keep it active for years; an order without a date may be of today."""
+
+    def stated(when: date | None) -> list[str]:
+        return recorded(make_fact(FactKind.ORDER, "Chest radiograph", when=when))
+
+    assert stated(date(2025, 1, 2)) == stated(None) == ['Ordered: "Chest radiograph".']
+    assert stated(date(2025, 1, 1)) == stated(date(2020, 1, 1)) == []
 
 
 def test_procedures_are_stated_if_they_change_how_a_film_is_read() -> None:
