@@ -107,6 +107,7 @@ def _film(assistant: Assistant, folder: Path, number: int) -> str:
 def _record(path: Path) -> Path:
     text = files("medmm.doors").joinpath("demo_record.json").read_text(encoding="utf-8")
     text = text.replace("Cough for three weeks", SCRIPT.replace('"', '\\"'))
+    text = text.replace('"authoredOn": "1995-09-25"', '"authoredOn": "2020-03-03"')  # of the film
     path.write_text(text.replace('"Hypertension"', f'"Hypertension {LINKS}"'))
     return path
 
